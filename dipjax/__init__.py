@@ -1,0 +1,30 @@
+"""dipjax: restore images without training data, by fitting an untrained generator to one picture.
+
+min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 2018)
+"""
+
+from dipjax import codes as codes
+from dipjax import generators as generators
+from dipjax import images as images
+from dipjax import metrics as metrics
+from dipjax import objectives as objectives
+from dipjax import operators as operators
+from dipjax import stopping as stopping
+from dipjax.fitting import FitInfo as FitInfo
+from dipjax.fitting import FitState as FitState
+from dipjax.fitting import Fitter as Fitter
+from dipjax.fitting import Progress as Progress
+from dipjax.fitting import Restoration as Restoration
+from dipjax.fitting import finish as finish
+from dipjax.fitting import fit as fit
+from dipjax.fitting import fitter as fitter
+from dipjax.fitting import iterate as iterate
+from dipjax.generators import Hourglass as Hourglass
+from dipjax.objectives import DataTerm as DataTerm
+from dipjax.objectives import TotalVariation as TotalVariation
+from dipjax.objectives import data_term as data_term
+from dipjax.tasks import denoise as denoise
+from dipjax.tasks import inpaint as inpaint
+from dipjax.tasks import super_resolve as super_resolve
+
+__version__ = "0.1.0"

@@ -1,0 +1,32 @@
+"""The compilation cache: programs that JAX compiled once, kept in a user folder.
+
+Compiling a fit takes seconds; with the cache the second run of a command line starts at once.
+The library leaves JAX's configuration alone, only the command line turns the cache on.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import platformdirs
+
+VARIABLE = "DIPJAX_CACHE"
+
+
+def folder() -> Path | None:
+    """Where compiled programs are kept: `$DIPJAX_CACHE`, or a user folder; None for "off"."""
+    chosen = os.environ.get(VARIABLE) or platformdirs.user_cache_dir("dipjax", appauthor=False)
+    return None if chosen == "off" else Path(chosen)
+
+
+def enable() -> None:
+    """Keep every program whose compilation takes half a second, unless the user chose a cache."""
+    path = folder()
+    if path is None or jax.config.jax_compilation_cache_dir:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home is no reason not to restore a picture
+        return
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,0 +1,279 @@
+"""The command line: `dipjax denoise noisy.png -o restored.png`, and the other tasks."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from dipjax import cache, demonstration, images, report, tasks
+from dipjax.images import Picture
+
+Array = jax.Array
+Output = Annotated[Path, arg(aliases=["-o"])]
+
+app = tyro.extras.SubcommandApp()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every task takes.
+
+    Attributes:
+        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        steps: of the fit, in place of the preset's.
+        seed: of all randomness; the same seed gives the same picture.
+        reference: the true picture, to measure PSNR and SSIM against.
+        figure: draw before and after side by side into this file.
+        json: write settings, times and scores into this file.
+        force: replace files that exist already; the input is never replaced.
+        quiet: print nothing but errors.
+    """
+
+    preset: str | None = None
+    steps: int | None = None
+    seed: int = 0
+    reference: Path | None = None
+    figure: Path | None = None
+    json: Path | None = None
+    force: bool = False
+    quiet: bool = False
+
+
+@app.command
+def denoise(input: Positional[Path], output: Output, options: OmitArgPrefixes[Options] = Options()):
+    """Remove noise from a picture.
+
+    Args:
+        input: the noisy picture.
+        output: where to save the result; the suffix chooses the format.
+    """
+    picture = images.load_picture(input)
+    _check_files(output, picture, options, input)
+    _restore("denoise", picture, input, output, options, tasks.denoise)
+
+
+@app.command
+def inpaint(
+    input: Positional[Path],
+    output: Output,
+    mask: Path | None = None,
+    mask_alpha: bool = False,
+    mask_color: str | None = None,
+    invert_mask: bool = False,
+    options: OmitArgPrefixes[Options] = Options(),
+):
+    """Fill in the missing parts of a picture. Give one of the three masks.
+
+    Args:
+        input: the picture.
+        output: where to save the result; the suffix chooses the format.
+        mask: a picture of the same size, white where the input is known, black where missing.
+        mask_alpha: what is transparent in the input is missing.
+        mask_color: what has this colour in the input is missing, such as "#ff00ff".
+        invert_mask: exchange known and missing.
+    """
+    picture = images.load_picture(input)
+    known = _mask(picture, mask, mask_alpha, mask_color)
+    known = 1 - known if invert_mask else known
+    picture = picture._replace(alpha=None) if mask_alpha else picture
+    _check_files(output, picture, options, input, mask)
+    if not options.quiet:
+        print(f"{known.mean():.1%} of the pixels are known")
+    damaged = picture._replace(colour=picture.colour * known)
+    _restore("inpaint", damaged, input, output, options, partial(tasks.inpaint, mask=known))
+
+
+@app.command
+def super_resolve(
+    input: Positional[Path],
+    output: Output,
+    factor: int = 4,
+    options: OmitArgPrefixes[Options] = Options(),
+):
+    """Enlarge a picture.
+
+    Args:
+        input: the small picture.
+        output: where to save the result; the suffix chooses the format.
+        factor: by how much to enlarge, an integer from 2.
+    """
+    picture = images.load_picture(input)
+    if not 2 <= factor <= (side := min(picture.colour.shape[:2])):
+        raise ValueError(
+            f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
+        )
+    _check_files(output, picture, options, input)
+    task = partial(tasks.super_resolve, factor=factor)
+    _restore("super_resolve", picture, input, output, options, task, factor)
+
+
+@app.command
+def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: bool = False):
+    """Degrade a public-domain picture in three ways, restore it, and draw the result.
+
+    Args:
+        output: where to save the figure.
+        force: replace the figure if it exists already.
+        quiet: print nothing but errors.
+    """
+    images.check_target(output, overwrite=force)
+    demonstration.run(output, quiet=quiet)
+
+
+@app.command
+def info():
+    """Print versions, devices and the folder of the compilation cache."""
+    environment = report.environment()
+    for name, number in environment["versions"].items():
+        print(f"{name:10} {number}")
+    print(f"{'devices':10} {', '.join(environment['devices'])}")
+    print(f"{'cores':10} {environment['cores']}")
+    print(f"{'cache':10} {cache.folder() or 'off'}")
+
+
+# --- checks, before anything is computed ---------------------------------------------------
+
+
+def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
+    """Everything that the run will write can be written, and is nothing that it reads."""
+    read = [path for path in (*inputs, options.reference) if path]
+    written = [path for path in (output, options.figure, options.json) if path]
+    for path in written:
+        if any(path.exists() and path.samefile(other) for other in read):
+            raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
+        if sum(path.resolve() == other.resolve() for other in written) > 1:
+            raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
+        images.check_target(
+            path, overwrite=options.force, picture=picture if path is output else None
+        )
+    if options.figure:
+        report.check_figure(options.figure)
+    if options.steps is not None and options.steps < 1:
+        raise ValueError(f"--steps {options.steps}: must be at least 1")
+    if options.seed < 0:
+        raise ValueError(f"--seed {options.seed}: must not be negative")
+    if options.preset not in (None, *tasks.PRESETS["denoise"]):
+        names = " or ".join(tasks.PRESETS["denoise"])
+        raise ValueError(f"--preset {options.preset}: unknown, must be {names}")
+
+
+def _mask(picture: Picture, path: Path | None, alpha: bool, color: str | None) -> np.ndarray:
+    """1 where the picture is known and 0 where it is missing, (H, W, 1)."""
+    if (path is not None) + alpha + (color is not None) != 1:
+        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-color '#rrggbb'")
+    if alpha:
+        if picture.alpha is None:
+            raise ValueError(
+                "--mask-alpha: the input has no alpha channel; use --mask or --mask-color"
+            )
+        return (picture.alpha > 0.5).astype(np.float32)
+    if color is not None:
+        key = _color(color)
+        return np.any(np.abs(picture.colour - key) > 0.5 / 255, -1, keepdims=True).astype(
+            np.float32
+        )
+    mask = images.load_picture(path).colour
+    if mask.shape[:2] != picture.colour.shape[:2]:
+        sizes = [f"{x.shape[1]} x {x.shape[0]}" for x in (mask, picture.colour)]
+        raise ValueError(
+            f"{str(path)!r}: the mask is {sizes[0]}, the input {sizes[1]}; they must agree"
+        )
+    return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
+
+
+def _color(text: str) -> np.ndarray:
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
+        raise ValueError(f"--mask-color {text}: must be six hexadecimal digits such as '#ff00ff'")
+    return np.frombuffer(bytes.fromhex(text.removeprefix("#")), np.uint8) / np.float32(255)
+
+
+def _reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+    if path is None:
+        return None
+    reference = images.load_picture(path).colour
+    if reference.shape != shape:
+        raise ValueError(
+            f"{str(path)!r}: the reference has shape {reference.shape}, the result {shape} "
+            "(height, width, channels); they must agree"
+        )
+    return jnp.asarray(reference)
+
+
+# --- the run -------------------------------------------------------------------------------
+
+
+def _restore(
+    name: str,
+    picture: Picture,
+    input: Path,
+    output: Path,
+    options: Options,
+    task: Callable,
+    factor: int = 1,
+) -> None:
+    """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one."""
+    y = jnp.asarray(picture.colour)
+    shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
+    reference = _reference(options.reference, shape)
+    watch = report.Watch(reference, options.quiet)
+    steps = {} if options.steps is None else {"steps": options.steps}
+    key = jax.random.key(options.seed)
+    result = task(key, y, preset=options.preset, driver=watch, **steps)
+
+    alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
+    images.save(output, result.image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    before = {"input": y if factor == 1 else _enlarge(y, factor)}
+    views = {**before, "restored": result.image}
+    if reference is not None:
+        views["reference"] = reference
+    record = {
+        "task": name,
+        "input": str(input),
+        "output": str(output),
+        "preset": options.preset,
+        "settings": report.describe(watch.settings),
+        "seed": options.seed,
+        "steps": watch.steps,
+        "interrupted": watch.interrupted,
+        "seconds": watch.seconds,
+        **report.environment(),
+    }
+    if reference is not None:
+        record["before"] = report.scores(views["input"], reference)
+        record["after"] = report.scores(result.image, reference)
+    if options.json:
+        report.write_json(options.json, record)
+    if options.figure:
+        report.figure(options.figure, [list(views.items())])
+    if not options.quiet:
+        print(report.summary(record))
+    if watch.interrupted:
+        raise KeyboardInterrupt
+
+
+def _enlarge(x: Array | np.ndarray, factor: int) -> Array:
+    """Bicubic interpolation: what a user would have without dipjax."""
+    shape = (x.shape[0] * factor, x.shape[1] * factor, x.shape[2])
+    return jnp.clip(jax.image.resize(jnp.asarray(x), shape, "cubic"), 0, 1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 2 for bad input, 130 on Ctrl-C."""
+    try:
+        cache.enable()
+        app.cli(prog="dipjax", args=argv, config=(tyro.conf.OmitSubcommandPrefixes,))
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"dipjax: {error}", file=sys.stderr)
+        return 2
+    return 0

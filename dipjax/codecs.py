@@ -1,0 +1,157 @@
+"""Picture formats: bytes to samples and back, without losing a bit.
+
+Pillow reads and writes 8 bits of everything and 16 bits of grey, but it silently drops the low
+byte of 16-bit *colour*. Such files go through imagecodecs (PNG) and tifffile (TIFF), the optional
+extra `dipjax[io]`; without it they are refused, never rounded.
+"""
+
+import importlib
+import io
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+_ORIENTATION = 0x0112  # the EXIF and TIFF tag
+
+
+class ImageError(ValueError):
+    """A picture or array that cannot be used: one line on which, what is wrong and what to do."""
+
+
+class Format(NamedTuple):
+    """What one file format can hold.
+
+    Attributes:
+        name: Pillow's name of the format.
+        depths: bits a sample that it can store; 32 stands for floats.
+        alpha: whether it stores transparency.
+        options: Pillow's settings for writing it: no loss, or for JPEG as little as possible.
+    """
+
+    name: str
+    depths: tuple[int, ...]
+    alpha: bool
+    options: dict[str, Any] = {}
+
+
+_PNG = Format("PNG", (8, 16), alpha=True)
+_TIFF = Format("TIFF", (8, 16, 32), alpha=True)
+_JPEG = Format("JPEG", (8,), alpha=False, options={"quality": 95, "subsampling": 0})
+_WEBP = Format("WEBP", (8,), alpha=True, options={"lossless": True, "exact": True})
+_BMP = Format("BMP", (8,), alpha=False)
+
+FORMATS = {
+    ".png": _PNG,
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": _WEBP,
+    ".bmp": _BMP,
+}
+"""The formats that `save` writes, by suffix."""
+
+
+def decode(data: bytes) -> np.ndarray:
+    """The samples of the first frame, upright, as `(H, W, C)` of uint8, uint16 or floats."""
+    if _is_deep_tiff(data):
+        return _decode_deep_tiff(data)
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        depth, colour_type = data[24:25], data[25:26]  # where PNG has them
+        plain_grey = colour_type == b"\0" and not image.has_transparency_data
+        deep = image.format == "PNG" and depth == b"\x10" and not plain_grey
+        x = _optional("imagecodecs").png_decode(data) if deep else _samples(image)
+        # Asked after load(): PNG may store EXIF behind the pixels, TIFF has been turned by then.
+        return _orient(x, image.getexif().get(_ORIENTATION, 1))
+
+
+def _samples(image: Image.Image) -> np.ndarray:
+    mode = image.mode
+    if mode == "F":
+        return np.asarray(image)[..., None]
+    if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
+        return np.asarray(image).astype(np.uint16)[..., None]
+    if mode == "I":
+        raise ImageError("holds 32-bit or signed integers; convert it to 8 or 16 bits")
+    grey = mode in ("1", "L", "LA", "La")
+    target = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
+    x = np.asarray(image.convert(target))
+    return x.reshape(*x.shape[:2], -1)
+
+
+def _orient(x: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply EXIF orientation 1..8: 5 and above swap the axes, then most flip some of them."""
+    x = x.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else x
+    flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}
+    return np.flip(x, flips.get(orientation, ()))
+
+
+def _is_deep_tiff(data: bytes) -> bool:
+    """Whether this is a TIFF of which Pillow would lose bits, or that it cannot read at all."""
+    if data[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            tags: Any = getattr(image, "tag_v2", {})
+            bits, black_is_zero = tags.get(258, (1,)), tags.get(262) == 1
+            plain_grey = image.mode in ("I;16", "I;16B", "F") and black_is_zero and bits != (12,)
+            return max(bits) > 8 and not plain_grey
+    except UnidentifiedImageError:
+        return True
+
+
+def _decode_deep_tiff(data: bytes) -> np.ndarray:
+    with _optional("tifffile").TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        if page.imagewidth * page.imagelength > (Image.MAX_IMAGE_PIXELS or float("inf")):
+            raise Image.DecompressionBombError
+        kind = (page.dtype.name, page.bitspersample)
+        known = (("uint8", 8), ("uint16", 16), ("float16", 16), ("float32", 32), ("float64", 64))
+        premultiplied = 1 in page.extrasamples
+        if (
+            kind not in known
+            or page.photometric.name not in ("MINISBLACK", "RGB")
+            or page.samplesperpixel > 4
+            or premultiplied
+        ):
+            raise ImageError(
+                f"TIFF with {page.samplesperpixel} channels of {kind[1]}-bit {kind[0]}, "
+                f"{page.photometric.name}{', premultiplied alpha' * premultiplied}, is not "
+                "supported; convert it to plain grey or RGB of 8 or 16 bits"
+            )
+        x = page.asarray()
+        x = np.moveaxis(x, 0, -1) if page.axes == "SYX" else x
+        orientation = page.tags.get(_ORIENTATION)
+        x = x.reshape(page.imagelength, page.imagewidth, -1)
+    return _orient(x, 1 if orientation is None else orientation.value)
+
+
+def encode(samples: np.ndarray, format: Format) -> bytes:
+    file = io.BytesIO()
+    grey = samples.shape[-1] == 1
+    if samples.dtype == np.uint8 or grey:
+        Image.fromarray(samples[..., 0] if grey else samples).save(
+            file, format.name, **format.options
+        )
+    elif format is _PNG:
+        return _optional("imagecodecs").png_encode(samples)
+    else:
+        _optional("tifffile").imwrite(
+            file,
+            samples,
+            photometric="rgb" if samples.shape[-1] > 2 else "minisblack",
+            planarconfig="contig",
+            extrasamples=None if samples.shape[-1] == 3 else ["unassalpha"],
+        )
+    return file.getvalue()
+
+
+def _optional(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImageError(
+            f'more than 8 bits of colour need {module}: pip install "dipjax[io]"'
+        ) from error

@@ -1,0 +1,69 @@
+"""Codes `z`: the fixed input of a generator, `(key, shape) -> (H, W, channels)`.
+
+`shape` is the (H, W) or (H, W, C) of the image to be generated. Settings are keyword-only, so
+that `functools.partial(uniform, channels=8)` is again a code. Jitter is the noise that is added
+to the code at every step (sigma_p in the paper).
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Array = jax.Array
+Code = Callable[[Array, tuple[int, ...]], Array]
+Jitter = float | Callable[[Array], Array]
+
+
+def uniform(key: Array, shape: tuple[int, ...], *, channels: int = 32, scale: float = 0.1) -> Array:
+    """`z ~ U(0, scale)`, independent entries: the paper's code (its `scale` is 1/10)."""
+    return jax.random.uniform(key, (*shape[:2], channels), maxval=scale)
+
+
+def meshgrid(key: Array, shape: tuple[int, ...]) -> Array:
+    """`z_ij = (j / (W - 1), i / (H - 1))` in [0, 1]: the paper's code for large holes."""
+    del key
+    rows, columns = (jnp.linspace(0.0, 1.0, n) for n in shape[:2])
+    return jnp.stack(jnp.meshgrid(columns, rows), -1)
+
+
+def fourier(
+    key: Array, shape: tuple[int, ...], *, frequencies: int = 8, base: float = 2 ** (8 / 7)
+) -> Array:
+    """`z = (sin, cos)(base^k pi u)` for `k < frequencies` and both coordinates `u` in [-1, 1].
+
+    Fourier features (Shabtay et al. 2022, whose 8 frequencies these are): 4 channels each.
+    """
+    u = 2.0 * meshgrid(key, shape) - 1.0
+    octaves = jnp.pi * base ** jnp.arange(frequencies)
+    phase = jnp.einsum("k,hwu->hwku", octaves, u).reshape(*shape[:2], 2 * frequencies)
+    return jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], -1)
+
+
+def from_image(image: Array) -> Code:
+    """A code that is a picture, such as the flash photograph of a flash/no-flash pair."""
+
+    def code(key: Array, shape: tuple[int, ...]) -> Array:
+        del key
+        if image.shape[:2] != shape[:2]:
+            raise ValueError(f"code of shape {image.shape} for an image of shape {shape}")
+        return image
+
+    return code
+
+
+def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
+    """`z + sigma * n` with `n ~ N(0, 1)`, drawn anew at every step (the paper's sigma_p).
+
+    Args:
+        key: of this step.
+        z: the code (H, W, C).
+        sigma: a number, or a schedule `step -> number`, such as any of optax's.
+        step: number of the step, for the schedule.
+    """
+    if not callable(sigma) and sigma == 0:
+        return z
+    sigma = sigma(step) if callable(sigma) else sigma
+    # Without the barrier the compiler draws the numbers again for each use of the code.
+    return lax.optimization_barrier(z + sigma * jax.random.normal(key, z.shape, z.dtype))

@@ -1,0 +1,335 @@
+"""The fit: `min_theta E(f_theta(z))`, the one place where the four values of the method meet.
+
+A generator `f`, a code `z`, an energy `E` and an optimiser go in; iterates come out. `fitter`
+is the pure pair `(init, step)` for people who own the loop, `fit` is the whole optimisation as
+one pure function, `iterate` is the same chunk of steps driven from Python.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from dipjax import codes, stopping
+from dipjax.codes import Code, Jitter
+from dipjax.generators import Hourglass
+from dipjax.objectives import as_objective
+from dipjax.stopping import Tracker
+
+Array = jax.Array
+Energy = Callable[[Array], Array]
+
+ADAM = optax.adam(0.01)  # optax compares by identity: one object, one compilation
+CHUNK = 50  # steps of one dispatch: long enough to cost nothing, short enough to stop in time
+
+
+class FitState(NamedTuple):
+    """What the next step needs."""
+
+    step: Array
+    params: Any
+    opt_state: Any
+    z: Array
+
+
+class FitInfo(NamedTuple):
+    """What a person may want to see of a step: `E(x)` and `x = f_theta(z)` before its update."""
+
+    loss: Array
+    image: Array
+
+
+class Fitter(NamedTuple):
+    """`init(key, z) -> state` and `step(key, state) -> (state, info)`: pure, jit and vmap them."""
+
+    init: Callable[[Array, Array], FitState]
+    step: Callable[[Array, FitState], tuple[FitState, FitInfo]]
+
+
+class Restoration(NamedTuple):
+    """The result of a fit. Images are (H, W, C) in the generator's range, [0, 1] by default.
+
+    Attributes:
+        image: the best estimate of the restored image.
+        last: the last iterate.
+        average: the exponential average of the iterates.
+        best: the iterate of the lowest loss.
+        std: standard deviation of the iterates around their average, per entry.
+        loss: `E` at every step (steps,), NaN after the stop.
+        stopped_at: the number of steps that were made.
+    """
+
+    image: Array
+    last: Array
+    average: Array
+    best: Array
+    std: Array
+    loss: Array
+    stopped_at: Array
+
+
+class Progress(NamedTuple):
+    """A running fit after `step` steps; `state` resumes it (see `iterate`)."""
+
+    step: int
+    loss: float
+    image: Array
+    average: Array
+    state: "Run"
+
+
+class Run(NamedTuple):
+    """The carry of the loop: the fit and its trackers."""
+
+    fit: FitState
+    image: Array
+    average: stopping.Average
+    best: stopping.Best
+    stop: Any
+    loss: Array
+
+
+class Settings(NamedTuple):
+    """The static part of a fit: hashed by value, so that equal settings compile once."""
+
+    generator: Any
+    optimizer: optax.GradientTransformation
+    jitter: Jitter
+    average: Tracker
+    stop: Tracker
+
+
+def fitter(
+    objective: Energy,
+    generator: Any = Hourglass(),
+    optimizer: optax.GradientTransformation = ADAM,
+    *,
+    jitter: Jitter = 1 / 30,
+) -> Fitter:
+    """One step of `theta <- theta - optimizer(grad_theta E(f_theta(z + sigma n)))`.
+
+    Args:
+        objective: `E`, any differentiable function from an image (H, W, C) to a scalar.
+        generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`.
+        optimizer: any optax transformation; line searches such as `optax.lbfgs` get what
+            they need.
+        jitter: `sigma`, a number or a schedule of the step (see `codes.jitter`).
+
+    Returns:
+        The pair `init(key, z)`, `step(key, state)`; `key` is new for every step.
+
+    Raises:
+        ValueError: by `step`, when the objective gives no scalar.
+    """
+    optimizer = optax.with_extra_args_support(optimizer)
+
+    def init(key: Array, z: Array) -> FitState:
+        params = generator.init(key, z)
+        return FitState(jnp.zeros((), jnp.int32), params, optimizer.init(params), z)
+
+    def step(key: Array, state: FitState) -> tuple[FitState, FitInfo]:
+        z = codes.jitter(key, state.z, jitter, state.step)
+
+        def energy(params):
+            x = generator.apply(params, z)
+            return _scalar(objective(x)), x
+
+        (loss, x), grad = jax.value_and_grad(energy, has_aux=True)(state.params)
+        updates, opt_state = optimizer.update(
+            grad,
+            state.opt_state,
+            state.params,
+            value=loss,
+            grad=grad,
+            value_fn=lambda params: energy(params)[0],
+        )
+        params = optax.apply_updates(state.params, updates)
+        return FitState(state.step + 1, params, opt_state, state.z), FitInfo(loss, x)
+
+    return Fitter(init, step)
+
+
+def fit(
+    key: Array,
+    objective: Energy,
+    shape: tuple[int, int, int],
+    *,
+    generator: Any = Hourglass(),
+    code: Code | Array = codes.uniform,
+    optimizer: optax.GradientTransformation = ADAM,
+    jitter: Jitter = 1 / 30,
+    decay: float = 0.99,
+    steps: int = 2000,
+    stop: Tracker = stopping.never(),
+) -> Restoration:
+    """Fit a generator to one measurement: `min_theta E(f_theta(z))`, stopped before the noise.
+
+    Pure: `jax.vmap` fits several measurements or seeds at once, and ends when all have stopped.
+    It is compiled once for each shape and each equal set of settings.
+
+    Args:
+        key: of all randomness: code, params and jitter. The same key gives the same bits.
+        objective: `E`, any differentiable function from an image (H, W, C) to a scalar.
+        shape: of the image, (H, W, C).
+        generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`.
+        code: `z`, an array or a function `(key, shape) -> z` such as those in `codes`.
+        optimizer: any optax transformation. Make it once: a new one compiles again.
+        jitter: noise on the code at each step, a number or a schedule (sigma_p in the paper).
+        decay: of the average of the iterates, in [0, 1).
+        steps: at most this many.
+        stop: the rule that ends the fit earlier, from `stopping`.
+
+    Returns:
+        A `Restoration`, whose `.image` is the average.
+
+    Raises:
+        ValueError: before any step, when the generator or the objective do not fit the shape,
+            or `steps` is not positive.
+    """
+    settings = Settings(generator, optimizer, jitter, stopping.average(decay), stop)
+    z, key = _code(key, code, shape, steps)
+    return _fit(key, as_objective(objective), z, settings, tuple(shape), steps)
+
+
+def iterate(
+    key: Array,
+    objective: Energy,
+    shape: tuple[int, int, int],
+    *,
+    generator: Any = Hourglass(),
+    code: Code | Array = codes.uniform,
+    optimizer: optax.GradientTransformation = ADAM,
+    jitter: Jitter = 1 / 30,
+    decay: float = 0.99,
+    steps: int = 2000,
+    stop: Tracker = stopping.never(),
+    every: int = CHUNK,
+    state: Run | None = None,
+) -> Iterator[Progress]:
+    """The same fit driven from Python: yields its `Progress` every few steps.
+
+    This is where progress bars, live pictures, checkpoints and Ctrl-C live. `finish` turns the
+    last state into a `Restoration`. The arguments are those of `fit`, and:
+
+    Args:
+        every: steps between two yields.
+        state: the `.state` of an earlier `Progress`, to go on from there: with the same key
+            and settings the result is the same as without the interruption.
+
+    Yields:
+        `Progress`. Its `state` is valid until the next one is asked for (its memory is used
+        again): copy it to keep it. The images stay.
+    """
+    if every < 1:
+        raise ValueError(f"every must be at least 1, not {every}")
+    settings = Settings(generator, optimizer, jitter, stopping.average(decay), stop)
+    z, key = _code(key, code, shape, steps)
+    objective = as_objective(objective)
+    if state is None:
+        run = jax.jit(_start, static_argnums=(3, 4, 5))(
+            key, objective, z, settings, tuple(shape), steps
+        )
+    else:
+        run = jax.tree.map(jnp.copy, state)
+    while int(run.fit.step) < steps and not bool(run.stop.stop):
+        run, image, average = _advance(key, run, objective, settings, every)
+        step = int(run.fit.step)
+        yield Progress(step, float(run.loss[step - 1]), image, average, run)
+
+
+def finish(run: Run) -> Restoration:
+    """The `Restoration` of a fit that was driven by `iterate`, wherever it is."""
+    return Restoration(
+        image=run.average.mean,
+        last=run.image,
+        average=run.average.mean,
+        best=run.best.image,
+        std=jnp.sqrt(run.average.variance),
+        loss=run.loss,
+        stopped_at=run.fit.step,
+    )
+
+
+# --- one chunk function, two drivers -------------------------------------------------------
+
+
+def _chunk(key: Array, run: Run, objective: Energy, settings: Settings, length: int) -> Run:
+    """`length` steps; those after the stop, or after the last step, change nothing."""
+    step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
+
+    def body(run: Run, _) -> tuple[Run, None]:
+        active = _active(run)
+        state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
+        new = Run(
+            fit=state,
+            image=info.image,
+            average=settings.average.update(run.average, info),
+            best=stopping.best().update(run.best, info),
+            stop=settings.stop.update(run.stop, info),
+            loss=run.loss.at[run.fit.step].set(info.loss),
+        )
+        return jax.tree.map(partial(jnp.where, active), new, run), None
+
+    return lax.scan(body, run, length=length)[0]
+
+
+def _active(run: Run) -> Array:
+    return (run.fit.step < run.loss.size) & ~run.stop.stop
+
+
+@partial(jax.jit, static_argnames=("settings", "shape", "steps"))
+def _fit(key, objective, z, settings: Settings, shape, steps: int) -> Restoration:
+    run = _start(key, objective, z, settings, shape, steps)
+    chunks = -(-steps // CHUNK)
+    length = -(-steps // chunks)
+    run = lax.while_loop(_active, lambda run: _chunk(key, run, objective, settings, length), run)
+    return finish(run)
+
+
+@partial(jax.jit, static_argnames=("settings", "length"), donate_argnames="run")
+def _advance(key, run: Run, objective, settings: Settings, length: int):
+    run = _chunk(key, run, objective, settings, length)
+    return run, jnp.copy(run.image), jnp.copy(run.average.mean)
+
+
+def _start(key, objective, z, settings: Settings, shape, steps: int) -> Run:
+    """The state before the first step."""
+    state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
+    made = jax.eval_shape(settings.generator.apply, state.params, z)
+    if made.shape != shape:
+        raise ValueError(
+            f"the generator makes images of shape {made.shape}, but {shape} was asked for: "
+            "set its channels, or the shape of the code"
+        )
+    jax.eval_shape(lambda x: _scalar(objective(x)), made)
+    image = jnp.zeros(shape, made.dtype)
+    return Run(
+        fit=state,
+        image=image,
+        average=settings.average.init(image),
+        best=stopping.best().init(image),
+        stop=settings.stop.init(image),
+        loss=jnp.full(steps, jnp.nan, made.dtype),
+    )
+
+
+def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Array]:
+    """The code `z` and the key of all the rest; bad arguments end here."""
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    code_key, key = jax.random.split(key)
+    return (code(code_key, shape) if callable(code) else jnp.asarray(code)), key
+
+
+def _scalar(loss: Array) -> Array:
+    if jnp.shape(loss) != ():
+        raise ValueError(
+            f"the objective must give a scalar, not an array of shape {jnp.shape(loss)}"
+        )
+    return loss

@@ -1,0 +1,159 @@
+"""Objectives `E(x)`: data terms and explicit regularisers, added and scaled like numbers.
+
+    E(x) = fidelity(A(x), y) + weight * R(x)
+
+An objective is a frozen pytree: measurements are leaves, so that another one of the same shape
+compiles nothing and `vmap` over measurements works.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from dipjax.operators import Lambda, Operator
+
+Array = jax.Array
+Fidelity = Callable[[Array, Array], Array]
+
+
+class Objective:
+    """Base of the objectives: image (H, W, C) -> energy, a scalar that is at least 0."""
+
+    def __call__(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def __add__(self, other: "Objective | Callable[[Array], Array]") -> "Sum":
+        return Sum(self, as_objective(other))
+
+    def __mul__(self, weight: float) -> "Scaled":
+        return Scaled(weight, self)
+
+    __rmul__ = __mul__
+
+
+@flax.struct.dataclass
+class Function(Objective):
+    """`E(x) = fn(x)` for any function that JAX can trace; a new function compiles again."""
+
+    fn: Callable[[Array], Array] = flax.struct.field(pytree_node=False)
+
+    def __call__(self, x: Array) -> Array:
+        return self.fn(x)
+
+
+def as_objective(energy: Objective | Callable[[Array], Array]) -> Objective:
+    """The objective itself, or any function image -> scalar as an objective."""
+    return energy if isinstance(energy, Objective) else Function(energy)
+
+
+@flax.struct.dataclass
+class Sum(Objective):
+    """`(E + F)(x) = E(x) + F(x)`."""
+
+    left: Objective
+    right: Objective
+
+    def __call__(self, x: Array) -> Array:
+        return self.left(x) + self.right(x)
+
+
+@flax.struct.dataclass
+class Scaled(Objective):
+    """`(w E)(x) = w E(x)`; the weight is a leaf, another one compiles nothing."""
+
+    weight: float | Array
+    objective: Objective
+
+    def __call__(self, x: Array) -> Array:
+        return self.weight * self.objective(x)
+
+
+def l2(prediction: Array, y: Array) -> Array:
+    """`sum (A x - y)^2`: Gaussian noise."""
+    return jnp.sum((prediction - y) ** 2)
+
+
+def l1(prediction: Array, y: Array) -> Array:
+    """`sum |A x - y|`: impulse noise, outliers."""
+    return jnp.sum(jnp.abs(prediction - y))
+
+
+def huber(prediction: Array, y: Array, delta: float = 0.1) -> Array:
+    """`sum h(A x - y)`, `h(r) = r^2 / 2` up to `delta`, `delta (|r| - delta / 2)` beyond."""
+    return jnp.sum(optax.losses.huber_loss(prediction, y, delta=delta))
+
+
+FIDELITIES: dict[str, Fidelity] = {"l2": l2, "l1": l1, "huber": huber}
+
+
+@flax.struct.dataclass
+class DataTerm(Objective):
+    """`E(x; y) = fidelity(A(x), y)`: how far the measurement of `x` is from `y`.
+
+    Attributes:
+        operator: `A`.
+        y: the measurement.
+        fidelity: (prediction, y) -> scalar, summed over the entries of `y`.
+    """
+
+    operator: Operator
+    y: Array
+    fidelity: Fidelity = flax.struct.field(pytree_node=False, default=l2)
+
+    def __call__(self, x: Array) -> Array:
+        prediction = self.operator(x)
+        if prediction.shape != self.y.shape:
+            raise ValueError(
+                f"the operator gives measurements of shape {prediction.shape} for images of shape "
+                f"{x.shape}, but y has shape {self.y.shape}"
+            )
+        return self.fidelity(prediction, self.y)
+
+
+def data_term(
+    operator: Operator | Callable[[Array], Array],
+    y: Array,
+    fidelity: Literal["l2", "l1", "huber"] | Fidelity = "l2",
+) -> DataTerm:
+    """`E(x; y) = fidelity(A(x), y)` for an operator or any traceable function `A`.
+
+    Args:
+        operator: `A`, image (H, W, C) -> measurement.
+        y: the measurement, of the shape that `A` gives.
+        fidelity: "l2" (`sum (A x - y)^2`), "l1", "huber", or a function of (prediction, y).
+
+    Raises:
+        ValueError: for an unknown fidelity.
+    """
+    if isinstance(fidelity, str):
+        if fidelity not in FIDELITIES:
+            raise ValueError(
+                f"fidelity must be one of {tuple(FIDELITIES)} or a function, not {fidelity!r}"
+            )
+        fidelity = FIDELITIES[fidelity]
+    operator = operator if isinstance(operator, Operator) else Lambda(operator)
+    return DataTerm(operator, jnp.asarray(y), fidelity)
+
+
+@flax.struct.dataclass
+class TotalVariation(Objective):
+    """`sum_ij ((x_(i,j+1) - x_ij)^2 + (x_(i+1,j) - x_ij)^2)^(beta / 2)`, summed over channels.
+
+    The isotropic total variation of Mahendran and Vedaldi (2015, eq. 3); its gradient where an
+    image is flat is taken to be 0.
+
+    Attributes:
+        beta: 1 for the usual one, 2 for the squared gradient.
+    """
+
+    beta: float = flax.struct.field(pytree_node=False, default=1.0)
+
+    def __call__(self, x: Array) -> Array:
+        corner = x[:-1, :-1]
+        squares = (x[:-1, 1:] - corner) ** 2 + (x[1:, :-1] - corner) ** 2
+        flat = squares == 0
+        return jnp.sum(jnp.where(flat, 0.0, jnp.where(flat, 1.0, squares) ** (self.beta / 2)))

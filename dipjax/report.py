@@ -1,0 +1,208 @@
+"""What a run tells people: a progress bar, a figure, a record in JSON."""
+
+import json
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from dipjax import fitting, metrics, tasks
+from dipjax.fitting import Progress, Restoration
+
+Array = jax.Array
+
+EVERY = 10  # steps between two looks: a Ctrl-C waits no longer than these
+
+
+@dataclass
+class Watch:
+    """A driver of fits for people: shows its progress, times it, and ends well on Ctrl-C.
+
+    It is called like `fitting.fit`. After the call it knows what it was asked to do and how it
+    went; after Ctrl-C the result is the one so far, and `interrupted` is set.
+
+    Attributes:
+        reference: the true image (H, W, C), to show the PSNR by.
+        quiet: show nothing.
+        settings: the arguments of the fit.
+        steps: how many were made.
+        seconds: of compilation and of running.
+        interrupted: whether it was Ctrl-C that ended it.
+    """
+
+    reference: Array | None = None
+    quiet: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
+        """Fit, see `fitting.fit`; raises KeyboardInterrupt before the first result."""
+        self.settings = settings
+        progress, times = None, [time.perf_counter()]
+        bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
+        with bar, _interrupts() as interrupts:
+            for progress in fitting.iterate(key, objective, shape, every=EVERY, **settings):
+                times.append(time.perf_counter())
+                bar.set_postfix_str(self._postfix(progress), refresh=False)
+                bar.update(progress.step - bar.n)
+                if interrupts:
+                    self.interrupted = True
+                    break
+        self.steps = progress.step
+        self.seconds = _seconds(np.diff(times))
+        return fitting.finish(progress.state)
+
+    def _postfix(self, progress: Progress) -> str:
+        loss = f"loss {progress.loss:.4g}"
+        if self.reference is None:
+            return loss
+        return f"{loss}, PSNR {metrics.psnr(progress.average, self.reference):.2f} dB"
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Collects Ctrl-C instead of raising it, so that a result is never lost; a second one raises."""
+    caught: list[int] = []
+
+    def handler(number, frame):
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, handler)
+    except ValueError:  # not in the main thread: nobody sends it here
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _seconds(chunks: np.ndarray) -> dict[str, float]:
+    """The first chunk compiles: what it took beyond the usual is compilation."""
+    usual = float(np.median(chunks[1:])) if len(chunks) > 1 else 0.0
+    compiling = max(float(chunks[0]) - usual, 0.0)
+    return {"compile": round(compiling, 2), "run": round(float(chunks.sum()) - compiling, 2)}
+
+
+def scores(image: Array, reference: Array) -> dict[str, float | None]:
+    """PSNR in dB and SSIM of a picture, as they stand in the record; None for what has none."""
+    result: dict[str, float | None] = {"psnr": round(float(metrics.psnr(image, reference)), 3)}
+    try:
+        result["ssim"] = round(float(metrics.ssim(image, reference)), 4)
+    except ValueError:  # smaller than the window
+        result["ssim"] = None
+    return result
+
+
+def environment() -> dict[str, Any]:
+    """Versions and devices, the part of a result that the key does not fix."""
+    names = ("dipjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in names},
+        },
+        "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+        "cores": os.cpu_count(),
+    }
+
+
+def describe(settings: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a fit in words and numbers."""
+    return {name: _describe(value) for name, value in settings.items()}
+
+
+def _describe(value: Any) -> Any:
+    for name, optimizer in tasks.OPTIMIZERS.items():
+        if value is optimizer:
+            return name
+    if isinstance(value, int | float | str):
+        return value
+    if isinstance(value, partial):
+        options = ", ".join(f"{name}={option}" for name, option in value.keywords.items())
+        return f"{value.func.__name__}({options})"
+    if hasattr(value, "init") and hasattr(value, "apply"):
+        return " ".join(repr(value).replace("#", "").split())
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """One record, written in whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(record, indent=2) + "\n")
+    part.replace(path)
+
+
+def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:
+    """Pictures side by side, every pixel as it is, under their titles.
+
+    Args:
+        path: of the figure, in any format that matplotlib writes.
+        rows: of (title, image (H, W, C)).
+    """
+    plt = _pyplot()
+    shape = len(rows), max(map(len, rows))
+    fig, axes = plt.subplots(*shape, figsize=(3.2 * shape[1], 3.5 * shape[0]), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, row in zip(axes, rows, strict=True):
+        for axis, (title, image) in zip(line, row, strict=False):
+            image = np.asarray(jnp.clip(image, 0, 1)).squeeze()
+            axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set_title(title, fontsize=10)
+    fig.tight_layout()
+    fig.savefig(path, dpi=160)
+    plt.close(fig)
+
+
+def check_figure(path: Path) -> None:
+    """Raise ValueError where `figure` could not draw into a file of this name."""
+    formats = _pyplot().figure().canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise ValueError(f"{str(path)!r}: unknown suffix; use one of .{', .'.join(formats)}")
+
+
+def _pyplot():
+    """`matplotlib.pyplot`, drawing to files only: an extra, asked for before any compute."""
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ValueError('a figure needs matplotlib: pip install "dipjax[plot]"') from error
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def summary(record: dict[str, Any]) -> str:
+    """A record in a few lines, for a terminal."""
+    seconds = record["seconds"]
+    lines = [
+        f"{record['output']}: {record['steps']} steps in {seconds['run']:.1f} s, "
+        f"and {seconds['compile']:.1f} s of compilation"
+    ]
+    if "after" in record:
+        before, after = record["before"], record["after"]
+        lines.append(f"PSNR {before['psnr']:.2f} -> {after['psnr']:.2f} dB")
+        if after["ssim"] is not None:
+            lines[-1] += f", SSIM {before['ssim']:.3f} -> {after['ssim']:.3f}"
+    if record["interrupted"]:
+        lines.append("interrupted: this is the result so far")
+    return "\n".join(lines)

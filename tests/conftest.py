@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+os.environ["DIPJAX_CACHE"] = "off"  # tests compile for themselves
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 4)
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture
+def x64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def data():
+    """The folder of real pictures, masks and weights, which is not a part of the project."""
+    if not DATA.is_dir():
+        pytest.skip("../shared/data is not there")
+    return DATA

@@ -1,0 +1,162 @@
+"""Laws: any size, any channels, output in [0, 1], counts of params, the gradient of the layers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.test_util import check_grads
+
+from dipjax.generators import Hourglass
+from dipjax.generators.layers import convolve, halve, identity, leaky_relu, normalise, upsample
+
+TINY = Hourglass(widths=(4, 6), skips=2)
+VARIANTS = {
+    "published": TINY,
+    "no_skips": TINY.clone(skips=0),
+    "some_skips": TINY.clone(skips=(0, 3)),
+    "up_widths": TINY.clone(up_widths=(3, 5)),
+    "kernels": TINY.clone(kernels_down=(7, 5), kernels_up=(5, 1), kernel_skip=3),
+    "nearest": TINY.clone(upsample="nearest"),
+    "mixed": TINY.clone(upsample=("nearest", "bilinear")),
+    "average": TINY.clone(downsample="average"),
+    "max": TINY.clone(downsample=("max", "stride")),
+    "lanczos2": TINY.clone(downsample="lanczos2"),
+    "lanczos3": TINY.clone(downsample="lanczos3"),
+    "zero": TINY.clone(padding="zero"),
+    "no_mix": TINY.clone(mix=False),
+    "uniform_scale": TINY.clone(scale_init="uniform"),
+    "activation": TINY.clone(activation=jax.nn.swish),
+    "grey": TINY.clone(channels=1),
+    "bands": TINY.clone(channels=7),
+    "bfloat16": TINY.clone(dtype=jnp.bfloat16),
+}
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
+def generator(request):
+    return request.param
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (9, 8)])
+def test_any_size_in_the_unit_interval(generator, size, key):
+    z = jax.random.uniform(key, (*size, 3))
+    x, params = jax.jit(generator.init_with_output)(key, z)
+    assert x.shape == (*size, generator.channels)
+    assert x.dtype == jnp.float32
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    assert jnp.all((x >= 0) & (x <= 1))
+
+
+def test_without_a_sigmoid_the_image_is_unbounded(key):
+    z = 100 * jax.random.normal(key, (8, 8, 2))
+    x, _ = jax.jit(TINY.clone(sigmoid=False).init_with_output)(key, z)
+    assert x.min() < 0
+
+
+# TARGETS.md, section 3: network, channels of the code, number of params.
+TAPER = (16, 32, 64, 128, 128)
+PUBLISHED = {
+    "denoise": (Hourglass(), 32, 2_217_831),
+    "jpeg": (Hourglass(widths=(8, 16, 32, 64, 128), skips=(0, 0, 0, 4, 4)), 3, 572_827),
+    "vase": (Hourglass(skips=0, upsample="nearest"), 2, 2_157_955),
+    "kate": (Hourglass(skips=128, upsample="nearest"), 32, 3_002_627),
+    "library": (Hourglass(widths=(*TAPER, 128), skips=0, kernels_down=5, mix=False), 1, 2_996_467),
+    "kate_98": (Hourglass(widths=TAPER, skips=0, downsample="average"), 32, 1_027_379),
+}
+
+
+@pytest.mark.parametrize("network, channels, count", PUBLISHED.values(), ids=PUBLISHED)
+def test_the_published_counts_of_params(network, channels, count, key):
+    params = jax.eval_shape(network.init, key, jnp.zeros((64, 64, channels)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+
+
+def test_equal_generators_are_one_to_jit():
+    assert Hourglass(widths=(4, 4)) == Hourglass(widths=(4, 4))
+    assert hash(Hourglass(widths=(4, 4))) == hash(Hourglass(widths=(4, 4)))
+
+
+def test_params_start_as_in_pytorch(key):
+    params = jax.jit(Hourglass(widths=(64, 64)).init)(key, jnp.zeros((8, 8, 32)))["params"]
+    for name, fan_in in (("down_0", 9 * 32), ("deep_0", 9 * 64), ("mix_0", 64)):
+        for leaf in params[name]["conv"].values():
+            assert jnp.abs(leaf).max() <= fan_in**-0.5
+        np.testing.assert_allclose(params[name]["conv"]["kernel"].std(), (3 * fan_in) ** -0.5, rtol=0.05)
+    np.testing.assert_array_equal(params["up_0"]["norm"]["scale"], 1)
+    uniform = jax.jit(Hourglass(widths=(64, 64), scale_init="uniform").init)(key, jnp.zeros((8, 8, 32)))
+    scale = uniform["params"]["up_0"]["norm"]["scale"]
+    assert 0 <= scale.min() < 0.2 < 0.8 < scale.max() <= 1
+
+
+def test_the_bias_before_a_norm_is_of_no_effect(key):
+    """Which is why the convolution leaves it out: the norm would subtract it again."""
+    z = jax.random.uniform(key, (8, 8, 3))
+    params = jax.jit(TINY.init)(key, z)
+    grad = jax.jit(jax.grad(lambda params: TINY.apply(params, z).sum()))(params)["params"]
+    np.testing.assert_array_equal(grad["up_0"]["conv"]["bias"], 0)
+    assert jnp.abs(grad["head"]["bias"]).min() > 0
+
+
+# --- layers --------------------------------------------------------------------------------
+
+
+def plain_convolve(x, w, stride):
+    dims = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=dims)[0]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("size", [(9, 10), (5, 6), (12, 7)])
+def test_convolve_equals_the_plain_form(stride, k, size, key, x64):
+    """In value and in both gradients."""
+    x, w = jax.random.normal(key, (*size, 3)), jax.random.normal(key, (k, k, 3, 4))
+    y, pull = jax.vjp(lambda x, w: convolve(x, w, stride), x, w)
+    y_plain, pull_plain = jax.vjp(lambda x, w: plain_convolve(x, w, stride), x, w)
+    dy = jax.random.normal(key, y_plain.shape)
+    np.testing.assert_allclose(y, y_plain, atol=1e-12)
+    for grad, grad_plain in zip(pull(dy), pull_plain(dy), strict=True):
+        np.testing.assert_allclose(grad, grad_plain, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", [identity, leaky_relu, jax.nn.swish])
+def test_normalise_equals_the_plain_form(activation, key, x64):
+    def plain(x, scale, bias):
+        mean, var = x.mean((0, 1), keepdims=True), x.var((0, 1), keepdims=True)
+        x_hat = (x - mean) / jnp.sqrt(var + 1e-5)
+        return activation(x_hat * scale[None, None] + bias[None, None])
+
+    x, scale, bias = jax.random.normal(key, (5, 7, 3)), jnp.arange(3.0), jnp.arange(3.0) - 1
+    fused = lambda *args: normalise(*args, activation)  # noqa: E731
+    y, pull = jax.vjp(fused, x, scale, bias)
+    y_plain, pull_plain = jax.vjp(plain, x, scale, bias)
+    np.testing.assert_allclose(y, y_plain, atol=1e-12)
+    for grad, grad_plain in zip(pull(x), pull_plain(x), strict=True):
+        np.testing.assert_allclose(grad, grad_plain, atol=1e-10)
+
+
+def test_bilinear_upsampling_is_half_pixel_interpolation(key):
+    x = jax.random.normal(key, (4, 5, 2))
+    np.testing.assert_allclose(
+        upsample(x, "bilinear", (8, 10)), jax.image.resize(x, (8, 10, 2), "linear"), atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        upsample(x, "nearest", (7, 9)), jax.image.resize(x, (8, 10, 2), "nearest")[:7, :9]
+    )
+
+
+@pytest.mark.parametrize("method, value", [("average", 2.5), ("max", 4.0)])
+def test_halve_pools_cells(method, value):
+    x = jnp.array([[1.0, 2.0], [3.0, 4.0]])[..., None]
+    np.testing.assert_allclose(halve(x, method), value)
+    assert halve(jnp.ones((5, 3, 2)), method).shape == (3, 2, 2)
+
+
+def test_gradient_of_the_generator(key, x64):
+    network = Hourglass(widths=(3,), skips=1, activation=jax.nn.softplus)
+    z = jax.random.uniform(key, (5, 6, 2))
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), jax.jit(network.init)(key, z))
+    network = network.clone(dtype=jnp.float64)
+    loss = jax.jit(lambda params: jnp.sum(network.apply(params, z) ** 2))
+    check_grads(loss, (params,), order=1, modes=["rev"], rtol=1e-4)

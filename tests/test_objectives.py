@@ -1,0 +1,94 @@
+"""Laws: E >= 0, zero at the solution, the gradient against finite differences, the algebra."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from dipjax.objectives import TotalVariation, data_term
+from dipjax.operators import Downsample, Identity
+
+SHAPE = (6, 5, 2)
+FIDELITIES = ("l2", "l1", "huber", lambda prediction, y: jnp.sum((prediction - y) ** 4))
+
+
+@pytest.fixture
+def x(key):
+    return jax.random.uniform(key, SHAPE)
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_data_term_is_zero_at_the_solution_only(fidelity, x):
+    A = Downsample(2)
+    E = data_term(A, A(x), fidelity)
+    assert E(x) == 0
+    assert E(x + 0.1) > 0
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_data_term_gradient(fidelity, x, x64):
+    x = x.astype(jnp.float64)
+    y = jnp.full((3, 3, 2), 0.35)
+    check_grads(data_term(Downsample(2), y, fidelity), (x,), order=1, modes=["rev"], atol=1e-6)
+
+
+def test_the_fidelities_are_their_formulas(x):
+    y = jnp.zeros(SHAPE)
+    np.testing.assert_allclose(data_term(Identity(), y)(x), np.sum(np.square(x)), rtol=1e-6)
+    np.testing.assert_allclose(data_term(Identity(), y, "l1")(x), np.sum(np.abs(x)), rtol=1e-6)
+    r = np.abs(np.asarray(x))
+    huber = np.where(r < 0.1, r**2 / 2, 0.1 * (r - 0.05)).sum()
+    np.testing.assert_allclose(data_term(Identity(), y, "huber")(x), huber, rtol=1e-6)
+
+
+def test_a_data_term_takes_any_function(x):
+    E = data_term(lambda x: x.mean(-1), x.mean(-1))
+    assert E(x) == 0
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0, 1.5])
+def test_total_variation_is_its_formula(beta, x):
+    x_ = np.asarray(x, np.float64)
+    total = sum(
+        ((x_[i, j + 1, c] - x_[i, j, c]) ** 2 + (x_[i + 1, j, c] - x_[i, j, c]) ** 2) ** (beta / 2)
+        for i in range(SHAPE[0] - 1)
+        for j in range(SHAPE[1] - 1)
+        for c in range(SHAPE[2])
+    )
+    np.testing.assert_allclose(TotalVariation(beta)(x), total, rtol=1e-5)
+
+
+def test_total_variation_gradient(x, x64):
+    check_grads(TotalVariation(), (x.astype(jnp.float64),), order=1, modes=["rev"], atol=1e-6)
+    flat = jnp.ones(SHAPE)
+    assert TotalVariation()(flat) == 0
+    np.testing.assert_array_equal(jax.grad(TotalVariation())(flat), 0)
+
+
+def test_objectives_add_and_scale(x):
+    E, R = data_term(Identity(), jnp.zeros(SHAPE)), TotalVariation()
+    np.testing.assert_allclose((E + 0.5 * R)(x), E(x) + 0.5 * R(x), rtol=1e-6)
+    np.testing.assert_allclose((R * 0.5 + E)(x), E(x) + 0.5 * R(x), rtol=1e-6)
+    np.testing.assert_allclose((E + (lambda x: x.sum()))(x), E(x) + x.sum(), rtol=1e-6)
+
+
+def test_another_measurement_or_weight_compiles_nothing(x):
+    traces = 0
+
+    @jax.jit
+    def energy(E, x):
+        nonlocal traces
+        traces += 1
+        return E(x)
+
+    for weight in (0.1, 0.2):
+        energy(data_term(Identity(), x * weight) + weight * TotalVariation(), x)
+    assert traces == 1
+
+
+def test_bad_arguments(x):
+    with pytest.raises(ValueError, match="fidelity must be one of"):
+        data_term(Identity(), x, "l3")
+    with pytest.raises(ValueError, match="measurements of shape"):
+        data_term(Downsample(2), x)(x)

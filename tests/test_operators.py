@@ -1,0 +1,152 @@
+"""Laws: the adjoint, composition, jit = eager. Oracles: matrices, Pillow, the published taps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import dipjax
+from dipjax.operators import Compose, Downsample, Identity, Lambda, Mask, check_adjoint
+
+SHAPE = (9, 10, 3)
+MASK = np.random.default_rng(0).random(SHAPE[:2]) > 0.5
+OPERATORS = {
+    "identity": Identity(),
+    "mask": Mask(jnp.asarray(MASK)),
+    "mask_1": Mask(jnp.asarray(MASK)[..., None]),
+    "mask_3": Mask(jnp.stack([jnp.asarray(MASK)] * 3, -1)),
+    **{
+        f"{kernel}_{n}": Downsample(n, kernel)
+        for kernel in ("lanczos2", "lanczos3", "cubic", "box")
+        for n in (1, 2, 3, 4)
+    },
+    "lambda": Lambda(lambda x: x.mean(-1)),
+    "compose": Lambda(lambda x: jnp.fft.rfft2(x, axes=(0, 1)).real) @ Downsample(2),
+    "adjoint": Downsample(3).T,
+}
+
+
+@pytest.fixture(params=OPERATORS.values(), ids=OPERATORS)
+def A(request):
+    return request.param
+
+
+def test_adjoint_law(A):
+    assert check_adjoint(A, SHAPE) < 1e-6
+
+
+def test_adjoint_law_in_float64(A, x64):
+    assert check_adjoint(A, SHAPE) < 1e-14
+
+
+def test_adjoint_of_the_adjoint_is_the_operator(A, key):
+    x = jax.random.normal(key, SHAPE)
+    np.testing.assert_array_equal(A.T.T(x), A(x))
+
+
+def test_jit_equals_eager(A, key):
+    x = jax.random.normal(key, SHAPE)
+    np.testing.assert_allclose(jax.jit(lambda A, x: A(x))(A, x), A(x), atol=1e-6)
+
+
+def test_matrix_oracle(key):
+    """On 4 x 4 an operator is a matrix, its adjoint the transpose, composition the product."""
+    A, B = Downsample(2, "cubic"), Mask(jnp.asarray(MASK[:4, :4]))
+    shape = (4, 4, 1)
+    matrix = lambda A: jax.jacobian(lambda v: A(v.reshape(shape)).ravel())(jnp.zeros(16))  # noqa: E731
+    v, u = jax.random.normal(key, (16,)), jax.random.normal(key, (4,))
+    np.testing.assert_allclose(
+        (A @ B)(v.reshape(shape)).ravel(), matrix(A) @ (matrix(B) @ v), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        (A @ B).T(u.reshape(2, 2, 1)).ravel(), matrix(A @ B).T @ u, atol=1e-6
+    )
+
+
+def test_composition_applies_the_right_one_first(key):
+    x = jax.random.normal(key, (8, 8, 1))
+    mask = Mask(jnp.asarray(MASK[:4, :4]))
+    np.testing.assert_array_equal((mask @ Downsample(2))(x), mask(Downsample(2)(x)))
+
+
+def test_shape_is_known_once_called(key):
+    A = Mask(jnp.ones((5, 5))) @ Downsample(2)
+    assert A.shape is None
+    y = A(jnp.ones(SHAPE))
+    assert A.shape == SHAPE
+    assert A.T(y).shape == SHAPE  # and not (10, 10, 3), which would fit as well
+
+
+def test_adjoint_without_a_call():
+    assert Downsample(3).T(jnp.ones((4, 5, 1))).shape == (12, 15, 1)
+    with pytest.raises(ValueError, match="apply the operator to an image first"):
+        Lambda(lambda x: x[::2]).T(jnp.ones((4, 4, 1)))
+
+
+def test_what_is_not_linear_has_no_adjoint():
+    A = Lambda(jnp.sin)
+    A(jnp.ones(SHAPE))
+    with pytest.raises(TypeError, match="not linear"):
+        A.T(jnp.ones(SHAPE))
+
+
+def test_vmap_over_masks(key):
+    masks = jax.random.bernoulli(key, 0.5, (3, 4, 4, 1))
+    x = jax.random.normal(key, (4, 4, 3))
+    many = jax.vmap(lambda mask: Mask(mask)(x))(masks)
+    np.testing.assert_array_equal(many[2], Mask(masks[2])(x))
+
+
+@pytest.mark.parametrize(
+    "kernel, pillow", [("lanczos3", "LANCZOS"), ("cubic", "BICUBIC"), ("box", "BOX")]
+)
+@pytest.mark.parametrize("size", [(32, 24), (30, 25), (3, 1)])
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_downsample_equals_pillow(kernel, pillow, size, factor):
+    x = np.random.default_rng(1).random(size, np.float32)
+    y = Downsample(factor, kernel)(jnp.asarray(x)[..., None])[..., 0]
+    oracle = Image.fromarray(x).resize(y.shape[::-1], Image.Resampling[pillow])
+    np.testing.assert_allclose(y, np.asarray(oracle), atol=1e-5)
+
+
+def test_lanczos2_has_the_published_taps():
+    row = jax.jacobian(lambda x: Downsample(4)(x)[8, 0, 0])(jnp.zeros((64, 1, 1)))[:, 0, 0]
+    half = [-0.0011, -0.0098, -0.0204, -0.0149, 0.0246, 0.0987, 0.1831, 0.2397]
+    np.testing.assert_allclose(row[26:42], half + half[::-1], atol=5e-5)
+    assert jnp.count_nonzero(row) == 16
+
+
+def test_lanczos2_repeats_the_border():
+    x = np.random.default_rng(2).random((16, 12, 1), np.float32)
+    wide = np.pad(x, ((8, 8), (8, 8), (0, 0)), mode="edge")
+    inside = Downsample(4)(jnp.asarray(wide))[2:-2, 2:-2]
+    np.testing.assert_allclose(Downsample(4)(jnp.asarray(x)), inside, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["lanczos2", "lanczos3", "cubic", "box"])
+def test_downsample_keeps_constants_at_every_size(kernel):
+    for size in (1, 2, 5, 7):
+        y = Downsample(3, kernel)(jnp.full((size, size, 2), 0.3))
+        assert y.shape == (-(-size // 3), -(-size // 3), 2)
+        np.testing.assert_allclose(y, 0.3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1.5, "2"])
+def test_bad_factor(factor):
+    with pytest.raises(ValueError, match="factor must be an integer of at least 1"):
+        Downsample(factor)
+
+
+def test_bad_kernel_and_mask():
+    with pytest.raises(ValueError, match="kernel must be one of"):
+        Downsample(2, "gauss")
+    with pytest.raises(ValueError, match="does not fit an image"):
+        Mask(jnp.ones((4, 5)))(jnp.ones((4, 4, 3)))
+
+
+def test_operators_are_pytrees():
+    A = Mask(jnp.ones((4, 4))) @ Downsample(2)
+    assert isinstance(A, Compose)
+    assert len(jax.tree.leaves(A)) == 1
+    assert dipjax.operators.Downsample(2) == Downsample(2)
