@@ -6,6 +6,7 @@ The library leaves JAX's configuration alone, only the command line turns the ca
 
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
@@ -22,11 +23,12 @@ def folder() -> Path | None:
 def enable() -> None:
     """Keep every program whose compilation takes half a second, unless the user chose a cache."""
     path = folder()
-    if path is None or jax.config.jax_compilation_cache_dir:
+    config: Any = jax.config
+    if path is None or config.jax_compilation_cache_dir:
         return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError:  # a read-only home is no reason not to restore a picture
         return
-    jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    config.update("jax_compilation_cache_dir", str(path))
+    config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

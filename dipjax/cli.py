@@ -48,8 +48,11 @@ class Options:
     quiet: bool = False
 
 
+COMMON = Options()
+
+
 @app.command
-def denoise(input: Positional[Path], output: Output, options: OmitArgPrefixes[Options] = Options()):
+def denoise(input: Positional[Path], output: Output, common: OmitArgPrefixes[Options] = COMMON):
     """Remove noise from a picture.
 
     Args:
@@ -57,8 +60,8 @@ def denoise(input: Positional[Path], output: Output, options: OmitArgPrefixes[Op
         output: where to save the result; the suffix chooses the format.
     """
     picture = images.load_picture(input)
-    _check_files(output, picture, options, input)
-    _restore("denoise", picture, input, output, options, tasks.denoise)
+    _check_files(output, picture, common, input)
+    _restore("denoise", picture, input, output, common, tasks.denoise)
 
 
 @app.command
@@ -69,7 +72,7 @@ def inpaint(
     mask_alpha: bool = False,
     mask_color: str | None = None,
     invert_mask: bool = False,
-    options: OmitArgPrefixes[Options] = Options(),
+    common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Fill in the missing parts of a picture. Give one of the three masks.
 
@@ -85,11 +88,13 @@ def inpaint(
     known = _mask(picture, mask, mask_alpha, mask_color)
     known = 1 - known if invert_mask else known
     picture = picture._replace(alpha=None) if mask_alpha else picture
-    _check_files(output, picture, options, input, mask)
-    if not options.quiet:
+    _check_files(output, picture, common, input, mask)
+    if not common.quiet:
         print(f"{known.mean():.1%} of the pixels are known")
     damaged = picture._replace(colour=picture.colour * known)
-    _restore("inpaint", damaged, input, output, options, partial(tasks.inpaint, mask=known))
+    _restore(
+        "inpaint", damaged, input, output, common, partial(tasks.inpaint, mask=jnp.asarray(known))
+    )
 
 
 @app.command
@@ -97,7 +102,7 @@ def super_resolve(
     input: Positional[Path],
     output: Output,
     factor: int = 4,
-    options: OmitArgPrefixes[Options] = Options(),
+    common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Enlarge a picture.
 
@@ -107,13 +112,14 @@ def super_resolve(
         factor: by how much to enlarge, an integer from 2.
     """
     picture = images.load_picture(input)
-    if not 2 <= factor <= (side := min(picture.colour.shape[:2])):
+    side = min(picture.colour.shape[:2])
+    if not 2 <= factor <= side:
         raise ValueError(
             f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
         )
-    _check_files(output, picture, options, input)
+    _check_files(output, picture, common, input)
     task = partial(tasks.super_resolve, factor=factor)
-    _restore("super_resolve", picture, input, output, options, task, factor)
+    _restore("super_resolve", picture, input, output, common, task, factor)
 
 
 @app.command
@@ -172,15 +178,11 @@ def _mask(picture: Picture, path: Path | None, alpha: bool, color: str | None) -
         raise ValueError("give one of --mask FILE, --mask-alpha and --mask-color '#rrggbb'")
     if alpha:
         if picture.alpha is None:
-            raise ValueError(
-                "--mask-alpha: the input has no alpha channel; use --mask or --mask-color"
-            )
+            raise ValueError("--mask-alpha: the input has no alpha channel; use another mask")
         return (picture.alpha > 0.5).astype(np.float32)
-    if color is not None:
-        key = _color(color)
-        return np.any(np.abs(picture.colour - key) > 0.5 / 255, -1, keepdims=True).astype(
-            np.float32
-        )
+    if path is None:
+        distance = np.abs(picture.colour - _color(color or ""))
+        return (distance.max(-1, keepdims=True) > 0.5 / 255).astype(np.float32)
     mask = images.load_picture(path).colour
     if mask.shape[:2] != picture.colour.shape[:2]:
         sizes = [f"{x.shape[1]} x {x.shape[0]}" for x in (mask, picture.colour)]
@@ -270,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 2 for bad input, 130 on Ctrl-C."""
     try:
         cache.enable()
-        app.cli(prog="dipjax", args=argv, config=(tyro.conf.OmitSubcommandPrefixes,))
+        app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError) as error:

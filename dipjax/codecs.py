@@ -7,6 +7,8 @@ extra `dipjax[io]`; without it they are refused, never rounded.
 
 import importlib
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +34,7 @@ class Format(NamedTuple):
     name: str
     depths: tuple[int, ...]
     alpha: bool
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 _PNG = Format("PNG", (8, 16), alpha=True)
@@ -129,6 +131,7 @@ def _decode_deep_tiff(data: bytes) -> np.ndarray:
 
 
 def encode(samples: np.ndarray, format: Format) -> bytes:
+    """The bytes of a file of samples `(H, W, C)`: uint8, uint16, or floats where it holds them."""
     file = io.BytesIO()
     grey = samples.shape[-1] == 1
     if samples.dtype == np.uint8 or grey:

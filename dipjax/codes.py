@@ -64,6 +64,6 @@ def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
     """
     if not callable(sigma) and sigma == 0:
         return z
-    sigma = sigma(step) if callable(sigma) else sigma
+    scale = sigma(step) if callable(sigma) else sigma
     # Without the barrier the compiler draws the numbers again for each use of the code.
-    return lax.optimization_barrier(z + sigma * jax.random.normal(key, z.shape, z.dtype))
+    return lax.optimization_barrier(z + scale * jax.random.normal(key, z.shape, z.dtype))

@@ -34,7 +34,7 @@ def picture() -> Array:
 
 
 def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Driver]]:
-    """What is done to the picture `x`: name -> (measurement, how it looks, the task that mends it)."""
+    """name -> (measurement, how it looks, the task that mends it), of the picture `x`."""
     noise_key, mask_key = jax.random.split(key)
     noisy = jnp.clip(x + 25 / 255 * jax.random.normal(noise_key, x.shape), 0, 1)
     mask = jax.random.bernoulli(mask_key, 0.5, (*x.shape[:2], 1)).astype(x.dtype)
@@ -52,18 +52,12 @@ def run(output: Path, *, seed: int = 0, steps: int = STEPS, quiet: bool = False)
     report.check_figure(output)
     x = picture()
     key, data_key = jax.random.split(jax.random.key(seed))
-    rows = []
+    watch, rows = report.Watch(x, quiet), []
     for name, (y, view, task) in degradations(data_key, x).items():
-        watch = report.Watch(x, quiet)
         restored = task(key, y, driver=watch, steps=steps).image
         before, after = (float(psnr(image, x)) for image in (view, restored))
-        rows.append(
-            [
-                (f"{name}: {before:.1f} dB", view),
-                (f"restored: {after:.1f} dB", restored),
-                ("true", x),
-            ]
-        )
+        titles = f"{name}: {before:.1f} dB", f"restored: {after:.1f} dB", "true"
+        rows.append(list(zip(titles, (view, restored, x), strict=True)))
         if not quiet:
             print(f"{name}: PSNR {before:.2f} -> {after:.2f} dB in {watch.seconds['run']:.0f} s")
         if watch.interrupted:

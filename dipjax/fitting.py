@@ -136,7 +136,7 @@ def fitter(
 
         def energy(params):
             x = generator.apply(params, z)
-            return _scalar(objective(x)), x
+            return _scalar(objective(x)).astype(x.dtype), x
 
         (loss, x), grad = jax.value_and_grad(energy, has_aux=True)(state.params)
         updates, opt_state = optimizer.update(

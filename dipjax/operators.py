@@ -45,7 +45,7 @@ class Operator:
         return getattr(self, "_shape", None)
 
     @property
-    def T(self) -> "Adjoint":
+    def T(self) -> "Operator":
         """The adjoint: `<A x, u> = <x, A.T u>`."""
         return Adjoint(self)
 
@@ -166,11 +166,11 @@ class Adjoint(Operator):
 
     of: Operator
 
-    def forward(self, u: Array) -> Array:
-        u = jnp.asarray(u)
-        x = jax.ShapeDtypeStruct(self.domain_of(u), u.dtype)
+    def forward(self, x: Array) -> Array:
+        u = jnp.asarray(x)
+        image = jax.ShapeDtypeStruct(self.domain_of(u), u.dtype)
         try:
-            (adjoint,) = jax.linear_transpose(self.of.forward, x)(u)
+            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u)
         except NotImplementedError as error:
             raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
         return adjoint
@@ -262,6 +262,5 @@ def _taps(n: int, factor: int, kernel: Kernel) -> np.ndarray:
         columns = np.clip(positions, 0, n - 1)
     else:
         taps, columns = taps[:, (inside := (positions >= 0) & (positions < n))], positions[inside]
-    matrix = np.zeros((m, n))
-    np.add.at(matrix, (slice(None), columns), taps)
+    matrix = taps @ np.eye(n)[columns]  # taps that fall on the same pixel add up
     return matrix / matrix.sum(1, keepdims=True)

@@ -62,6 +62,7 @@ class Watch:
                 if interrupts:
                     self.interrupted = True
                     break
+        assert progress is not None  # a fit makes at least one step
         self.steps = progress.step
         self.seconds = _seconds(np.diff(times))
         return fitting.finish(progress.state)
@@ -75,7 +76,7 @@ class Watch:
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C instead of raising it, so that a result is never lost; a second one raises."""
+    """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
     caught: list[int] = []
 
     def handler(number, frame):

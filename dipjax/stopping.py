@@ -78,6 +78,8 @@ def best() -> Tracker:
 
 
 class Never(NamedTuple):
+    """Always False: nothing to keep."""
+
     stop: Array
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from dipjax import codes, images
 from dipjax.fitting import ADAM, Restoration, fit
@@ -178,7 +179,7 @@ def _masked(y: Array, mask: Array) -> tuple[Array, Array]:
         raise ValueError(
             f"mask of shape {jnp.shape(mask)} does not fit a picture of shape {y.shape}"
         )
-    if not isinstance(m, jax.core.Tracer) and not isinstance(y, jax.core.Tracer):
+    if not isinstance(m, Tracer) and not isinstance(y, Tracer):
         _check_mask(m, y)
     y = images.check(jnp.where(m > 0, y, jnp.zeros((), y.dtype)))
     return y, m.astype(y.dtype)

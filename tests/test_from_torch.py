@@ -15,7 +15,12 @@ def state():
     """The smallest hourglass, of one scale without skip."""
     rng = np.random.default_rng(0)
     names = {}
-    for at, shape in {"1.1.1": (2, 3, 3, 3), "1.4.1": (2, 2, 3, 3), "3.1": (2, 2, 3, 3), "6.1": (3, 2, 1, 1)}.items():
+    for at, shape in {
+        "1.1.1": (2, 3, 3, 3),
+        "1.4.1": (2, 2, 3, 3),
+        "3.1": (2, 2, 3, 3),
+        "6.1": (3, 2, 1, 1),
+    }.items():
         names |= {f"{at}.weight": rng.random(shape), f"{at}.bias": rng.random(shape[0])}
     for at in ("1.2", "1.5", "2", "4"):
         names |= {f"{at}.weight": rng.random(2), f"{at}.bias": rng.random(2)}

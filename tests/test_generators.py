@@ -82,9 +82,13 @@ def test_params_start_as_in_pytorch(key):
     for name, fan_in in (("down_0", 9 * 32), ("deep_0", 9 * 64), ("mix_0", 64)):
         for leaf in params[name]["conv"].values():
             assert jnp.abs(leaf).max() <= fan_in**-0.5
-        np.testing.assert_allclose(params[name]["conv"]["kernel"].std(), (3 * fan_in) ** -0.5, rtol=0.05)
+        np.testing.assert_allclose(
+            params[name]["conv"]["kernel"].std(), (3 * fan_in) ** -0.5, rtol=0.05
+        )
     np.testing.assert_array_equal(params["up_0"]["norm"]["scale"], 1)
-    uniform = jax.jit(Hourglass(widths=(64, 64), scale_init="uniform").init)(key, jnp.zeros((8, 8, 32)))
+    uniform = jax.jit(Hourglass(widths=(64, 64), scale_init="uniform").init)(
+        key, jnp.zeros((8, 8, 32))
+    )
     scale = uniform["params"]["up_0"]["norm"]["scale"]
     assert 0 <= scale.min() < 0.2 < 0.8 < scale.max() <= 1
 
@@ -103,7 +107,9 @@ def test_the_bias_before_a_norm_is_of_no_effect(key):
 
 def plain_convolve(x, w, stride):
     dims = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=dims)[0]
+    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=dims)[
+        0
+    ]
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

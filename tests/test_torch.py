@@ -98,7 +98,9 @@ def test_same_output_and_same_gradients(pair):
 def test_params_have_the_structure_of_init(pair, key):
     _, generator, state = pair
     expected = jax.eval_shape(generator.init, key, jnp.zeros((8, 8, 3)))
-    given = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params_from_torch(state))
+    given = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params_from_torch(state)
+    )
     assert given == expected
 
 

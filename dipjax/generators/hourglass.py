@@ -10,6 +10,7 @@ from dipjax.generators.layers import (
     Block,
     Conv,
     Downsampling,
+    Generator,
     Norm,
     Padding,
     Upsampling,
@@ -18,7 +19,7 @@ from dipjax.generators.layers import (
 )
 
 
-class Hourglass(nn.Module):
+class Hourglass(Generator):
     """`f_theta(z)`: an hourglass network of any depth, for any image size from 1 x 1 up.
 
     Scale `i` halves the image, hands it to scale `i + 1`, doubles the answer and joins it with
@@ -86,7 +87,7 @@ class Hourglass(nn.Module):
         y = upsample(y, self._at(self.upsample, i), x.shape[:2])
         if skip := self._at(self.skips, i):
             y = jnp.concatenate([self._block(f"skip_{i}", skip, self.kernel_skip)(x), y], -1)
-        y = Norm(scale_init=self.scale_init, name=f"join_{i}")(y)
+        y = Norm(name=f"join_{i}")(y)
         y = self._block(f"up_{i}", up, k_up)(y)
         return self._block(f"mix_{i}", up, 1)(y) if self.mix else y
 
@@ -97,7 +98,6 @@ class Hourglass(nn.Module):
             downsample,
             self.padding,
             self.activation,
-            self.scale_init,
             self.dtype,
             name=name,
         )

@@ -7,16 +7,18 @@ so a generator stays a pure function of its params and its code.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from dipjax.operators import Downsample
 
 Array = jax.Array
+Params = dict[str, Any]
 Activation = Callable[[Array], Array]
 Padding = Literal["reflect", "zero"]
 Upsampling = Literal["bilinear", "nearest"]
@@ -161,7 +163,7 @@ normalise.defvjp(_normalise_forward, _normalise_backward)
 # --- resampling ----------------------------------------------------------------------------
 
 
-def upsample(x: Array, method: Upsampling, shape: tuple[int, int]) -> Array:
+def upsample(x: Array, method: Upsampling, shape: tuple[int, ...]) -> Array:
     """`x` (h, w, C) at twice its size, cut to `shape` = (H, W): H in {2h - 1, 2h}, W likewise.
 
     `bilinear` is PyTorch's `align_corners=False`: weights 3/4 and 1/4, edges repeated.
@@ -185,7 +187,7 @@ def _double_bilinear(x: Array, axis: int) -> Array:
 
 def halve(x: Array, method: Downsampling) -> Array:
     """`x` (H, W, C) at half its size, (ceil(H / 2), ceil(W / 2), C); an odd edge is repeated."""
-    if method.startswith("lanczos"):
+    if method == "lanczos2" or method == "lanczos3":
         return Downsample(2, kernel=method)(x)
     h, w, c = x.shape
     x = jnp.pad(x, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
@@ -196,22 +198,52 @@ def halve(x: Array, method: Downsampling) -> Array:
 # --- modules -------------------------------------------------------------------------------
 
 
-def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
-    """U(-1, 1) / sqrt(fan_in): PyTorch's default for kernels and biases (TARGETS Q6)."""
+class Generator(nn.Module):
+    """Base of the generators: `init(key, z) -> params`, `apply(params, z) -> image`.
 
-    def init(key, shape, dtype=jnp.float32):
-        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) / jnp.sqrt(
-            jnp.asarray(fan_in, dtype)
-        )
+    Params start as in PyTorch (TARGETS Q6): kernels and biases of convolutions from
+    U(-1, 1) / sqrt(fan_in), norms with bias 0 and scale 1, or U(0, 1) where a generator has
+    `scale_init = "uniform"`, as in the PyTorch of the paper's day (Q5).
+    """
 
-    return init
+    @nn.nowrap
+    def init(self, key: Array, z: Array) -> Params:
+        """Random params for codes of the shape of `z`.
+
+        All come out of one draw: a draw for each would be most of the time of compilation.
+        """
+        _, shapes = jax.eval_shape(super().init_with_output, key, z)
+        leaves, structure = jax.tree.flatten(shapes)
+        sizes = [leaf.size for leaf in leaves]
+        draws = jnp.split(jax.random.uniform(key, (sum(sizes),)), np.cumsum(sizes)[:-1])
+        draws = [u.reshape(leaf.shape) for u, leaf in zip(draws, leaves, strict=True)]
+        return _scaled(jax.tree.unflatten(structure, draws), getattr(self, "scale_init", "ones"))
+
+    @nn.nowrap
+    def init_with_output(self, key: Array, z: Array) -> tuple[Array, Params]:
+        """The image of random params, and the params: a sample of the prior."""
+        params = self.init(key, z)
+        image: Any = self.apply(params, z)
+        return image, params
+
+
+def _scaled(node: Params, scale_init: str) -> Params:
+    """The params of a module and all below it, from draws of U(0, 1)."""
+    if "kernel" in node:
+        bound = np.prod(node["kernel"].shape[:-1]) ** -0.5
+        return {name: bound * (2 * u - 1) for name, u in node.items()}
+    if "scale" in node:
+        scale = node["scale"] if scale_init == "uniform" else jnp.ones_like(node["scale"])
+        return {"scale": scale, "bias": jnp.zeros_like(node["bias"])}
+    return {name: _scaled(below, scale_init) for name, below in node.items()}
 
 
 class Conv(nn.Module):
     """Padded convolution `(H, W, C) -> (ceil(H / s), ceil(W / s), features)`.
 
-    With `cancelled_bias` the bias is a parameter but is not added, because the norm that
-    follows subtracts it again: the published network has it, its value never matters.
+    Its params are drawn by `Generator.init`. With `cancelled_bias` the bias is a parameter but
+    is not added, because the norm that follows subtracts it again: the published network has
+    it, its value never matters.
     """
 
     features: int
@@ -224,11 +256,10 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         k, c = self.kernel, x.shape[-1]
-        init = uniform_fan_in(k * k * c)
-        kernel = self.param("kernel", init, (k, k, c, self.features))
-        bias = self.param("bias", init, (self.features,))
+        kernel = self.param("kernel", nn.initializers.zeros, (k, k, c, self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x = pad(x.astype(self.dtype), (k - 1) // 2, self.padding)
-        y = convolve(x, kernel.astype(self.dtype), self.stride)
+        y: Any = convolve(x, kernel.astype(self.dtype), self.stride)
         return y if self.cancelled_bias else y + bias.astype(self.dtype)[None, None]
 
 
@@ -236,12 +267,10 @@ class Norm(nn.Module):
     """Per-channel normalisation of one image, and the activation behind it."""
 
     activation: Activation = identity
-    scale_init: Literal["ones", "uniform"] = "ones"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        init = nn.initializers.ones if self.scale_init == "ones" else nn.initializers.uniform(1.0)
-        scale = self.param("scale", init, x.shape[-1:])
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
         return normalise(x, scale, bias, self.activation)
 
@@ -254,7 +283,6 @@ class Block(nn.Module):
     downsample: Downsampling | None = None
     padding: Padding = "reflect"
     activation: Activation = leaky_relu
-    scale_init: Literal["ones", "uniform"] = "ones"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -264,4 +292,4 @@ class Block(nn.Module):
         y = conv(x)
         if self.downsample not in (None, "stride"):
             y = halve(y, self.downsample)
-        return Norm(self.activation, self.scale_init, name="norm")(y)
+        return Norm(self.activation, name="norm")(y)

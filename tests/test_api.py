@@ -1,0 +1,75 @@
+"""What every public function promises: `key` first, data second, options by keyword, docs."""
+
+import inspect
+
+import pytest
+
+import dipjax
+from dipjax import codes, metrics, objectives, operators, stopping
+
+MODULES = (
+    dipjax,
+    codes,
+    dipjax.generators,
+    dipjax.images,
+    metrics,
+    objectives,
+    operators,
+    stopping,
+)
+PUBLIC = {
+    f"{module.__name__}.{name}": thing
+    for module in MODULES
+    for name, thing in vars(module).items()
+    if not name.startswith("_")
+    and (inspect.isfunction(thing) or inspect.isclass(thing))
+    and getattr(thing, "__module__", "").startswith("dipjax")
+}
+FUNCTIONS = {name: thing for name, thing in PUBLIC.items() if inspect.isfunction(thing)}
+
+
+@pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
+def test_has_a_docstring(thing):
+    assert thing.__doc__ and not thing.__doc__.startswith(f"{thing.__name__}(")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_key_comes_first(function):
+    names = list(inspect.signature(function).parameters)
+    if "key" in names and function is not operators.check_adjoint:  # its key is an option
+        assert names[0] == "key"
+
+
+@pytest.mark.parametrize("task", [dipjax.denoise, dipjax.inpaint, dipjax.super_resolve, dipjax.fit])
+def test_options_are_keywords(task):
+    for parameter in inspect.signature(task).parameters.values():
+        has_default = parameter.default is not parameter.empty
+        assert has_default == (parameter.kind is parameter.KEYWORD_ONLY) or (
+            parameter.kind is parameter.VAR_KEYWORD
+        )
+
+
+def test_the_names_of_the_contract():
+    for name in [
+        "denoise",
+        "inpaint",
+        "super_resolve",
+        "fit",
+        "fitter",
+        "iterate",
+        "Restoration",
+        "data_term",
+        "TotalVariation",
+        "Hourglass",
+        "operators",
+        "images",
+        "metrics",
+        "codes",
+        "stopping",
+        "generators",
+    ]:
+        assert hasattr(dipjax, name)
+    assert {"image", "last", "average", "best", "std", "loss", "stopped_at"} <= set(
+        dipjax.Restoration._fields
+    )
+    assert dipjax.Progress._fields == ("step", "loss", "image", "average", "state")

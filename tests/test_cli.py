@@ -1,0 +1,189 @@
+"""The command line as a user meets it: files in, files out, one line for each mistake."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dipjax import cli, images, report, tasks
+from dipjax.generators import Hourglass
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.random((8, 6, 3), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def small_fits(monkeypatch):
+    """The presets with a tiny generator and few steps: this is not about their quality."""
+    for presets in tasks.PRESETS.values():
+        for preset in presets.values():
+            monkeypatch.setitem(preset, "generator", Hourglass(widths=(4,), skips=2))
+            monkeypatch.setitem(preset, "steps", 2)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a picture, one with alpha, a mask and a reference."""
+    monkeypatch.chdir(tmp_path)
+    images.save("in.png", PIXELS)
+    images.save("alpha.png", PIXELS, alpha=(RNG.random((8, 6)) > 0.5) * 1.0)
+    images.save("mask.png", (RNG.random((8, 6)) > 0.5) * 1.0)
+    images.save("small.png", PIXELS[:4, :3])
+    images.save("true.png", PIXELS * 0.9)
+    return tmp_path
+
+
+def run(line):
+    """The exit status of `dipjax LINE`, whether the parser or a task gives it."""
+    try:
+        return cli.main(line.split())
+    except SystemExit as exit:
+        return exit.code
+
+
+def test_denoise(folder, capsys):
+    line = (
+        "denoise in.png -o out.png --reference true.png --json out.json --figure out.pdf --seed 3"
+    )
+    assert run(line) == 0
+    assert images.load("out.png").shape == PIXELS.shape
+    assert (folder / "out.pdf").stat().st_size > 1000
+    assert "PSNR" in capsys.readouterr().out
+    record = json.loads((folder / "out.json").read_text())
+    assert (record["task"], record["seed"], record["steps"]) == ("denoise", 3, 2)
+    assert record["settings"]["optimizer"] == "adam(0.01)"
+    assert set(record["seconds"]) == {"compile", "run"}
+    assert {"dipjax", "jax", "python"} <= set(record["versions"]) and record["devices"]
+    x, true = images.load("out.png"), images.load("true.png")
+    psnr = -10 * np.log10(np.mean((x - true) ** 2))
+    assert abs(record["after"]["psnr"] - psnr) < 0.1 and record["before"]["psnr"] > 10
+    assert record["after"]["ssim"] is None  # smaller than its window
+
+
+def test_the_same_seed_gives_the_same_file(folder):
+    for name in ("a.png", "b.png"):
+        assert run(f"denoise in.png -o {name} --quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "mask", ["--mask mask.png", "--mask mask.png --invert-mask", "--mask-color #808080"]
+)
+def test_inpaint_keeps_what_is_known(folder, mask):
+    pixels = images.load("in.png")
+    pixels[2:4, 2:4] = 128 / 255
+    images.save("in.png", pixels)
+    assert run(f"inpaint in.png -o out.png {mask}") == 0
+    known = images.load("mask.png")[..., 0] > 0.5
+    if "color" in mask:
+        known = np.ones((8, 6), bool)
+        known[2:4, 2:4] = False
+    known = ~known if "invert" in mask else known
+    np.testing.assert_array_equal(images.load("out.png")[known], images.load("in.png")[known])
+    assert not np.array_equal(images.load("out.png")[~known], images.load("in.png")[~known])
+
+
+def test_inpaint_what_is_transparent(folder):
+    assert run("inpaint alpha.png -o out.png --mask-alpha") == 0
+    assert images.load("out.png").shape == (8, 6, 3)  # nothing is missing any more
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_super_resolve_enlarges_alpha_too(folder, factor):
+    assert run(f"super-resolve alpha.png -o out.png --factor {factor}") == 0
+    assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)
+
+
+def test_depth_and_grey_are_kept(folder):
+    images.save("deep.png", PIXELS[..., :1], depth=16)
+    assert run("denoise deep.png -o out.png") == 0
+    assert images.load_picture("out.png").depth == 16
+    assert images.load("out.png").shape == (8, 6, 1)
+
+
+def test_quiet_prints_nothing(folder, capfd):
+    assert run("denoise in.png -o out.png --quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_info(capsys):
+    assert run("info") == 0
+    out = capsys.readouterr().out
+    for word in ("jax", "flax", "python", "devices", "cache"):
+        assert word in out
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
+    """The signal comes while the fit runs; the picture so far is saved, and the status is 130."""
+    postfix = report.Watch._postfix
+
+    def interrupt(self, progress):
+        os.kill(os.getpid(), signal.SIGINT)
+        return postfix(self, progress)
+
+    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    assert run("denoise in.png -o out.png --steps 100 --json out.json") == 130
+    assert images.load("out.png").shape == PIXELS.shape
+    record = json.loads((folder / "out.json").read_text())
+    assert record["interrupted"] and record["steps"] == report.EVERY
+
+
+MISTAKES = {
+    "denoise no.png -o out.png": "no.png",
+    "denoise text.png -o out.png": "not an image",
+    "denoise empty.png -o out.png": "empty",
+    "denoise cut.png -o out.png": "truncated",
+    "denoise in.png -o in.png": "is an input",
+    "denoise in.png -o in.png --force": "is an input",
+    "denoise in.png -o true.png": "exists already",
+    "denoise in.png -o out.png --json true.png": "exists already",
+    "denoise in.png -o out.png --reference true.png --json true.png --force": "is an input",
+    "denoise in.png -o out.png --figure out.png": "is given twice",
+    "denoise in.png -o no/out.png": "there is no folder",
+    "denoise in.png -o out.xyz": "unknown suffix",
+    "denoise in.png -o out.png --figure out.xyz": "unknown suffix",
+    "denoise alpha.png -o out.jpg": "cannot hold transparency",
+    "denoise in.png -o out.png --steps 0": "--steps 0",
+    "denoise in.png -o out.png --steps -5": "--steps -5",
+    "denoise in.png -o out.png --seed -1": "--seed -1",
+    "denoise in.png -o out.png --preset slow": "--preset slow",
+    "denoise in.png -o out.png --reference small.png": "they must agree",
+    "super-resolve in.png -o out.png --factor 0": "--factor 0",
+    "super-resolve in.png -o out.png --factor 1": "--factor 1",
+    "super-resolve in.png -o out.png --factor -2": "--factor -2",
+    "super-resolve in.png -o out.png --factor 7": "--factor 7",
+    "inpaint in.png -o out.png": "give one of",
+    "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
+    "inpaint in.png -o out.png --mask-alpha": "no alpha channel",
+    "inpaint in.png -o out.png --mask-color red": "six hexadecimal digits",
+    "inpaint in.png -o out.png --mask small.png": "they must agree",
+    "inpaint in.png -o out.png --mask white.png": "every pixel is known",
+    "inpaint in.png -o out.png --mask black.png": "no pixel is known",
+    "inpaint in.png -o mask.png --mask mask.png --force": "is an input",
+    "demo -o true.png": "exists already",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.png").touch()
+    (folder / "cut.png").write_bytes((folder / "in.png").read_bytes()[:60])
+    Image.new("L", (6, 8), 255).save("white.png")
+    Image.new("L", (6, 8), 0).save("black.png")
+    files = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+
+    assert run(line) == 2
+    err = capsys.readouterr().err
+    assert MISTAKES[line] in err and err.count("\n") == 1
+    assert files == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_parser_s_mistakes_have_status_2(folder):
+    for line in ("denoise in.png", "blur in.png -o out.png", "denoise in.png -o out.png --stepz 3"):
+        assert run(line) == 2

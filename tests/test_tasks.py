@@ -1,0 +1,158 @@
+"""Every task on a small picture, what it promises of its result, and what it refuses."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dipjax
+from dipjax import tasks
+from dipjax.fitting import Restoration
+from dipjax.operators import Downsample
+
+TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2)
+
+
+def recorded(*args, **settings):
+    """A driver that fits nothing and tells how it was called."""
+    recorded.settings = settings
+    recorded.objective, recorded.shape = args[1:]
+    image = jnp.zeros(recorded.shape)
+    return Restoration(*[image] * 5, loss=jnp.zeros(1), stopped_at=jnp.array(1))
+
+
+@pytest.fixture
+def x(key):
+    return jax.random.uniform(key, (8, 6, 3))
+
+
+@pytest.fixture
+def mask(key):
+    return jax.random.bernoulli(key, 0.5, (8, 6))
+
+
+def test_denoise(key, x):
+    result = dipjax.denoise(key, x, **TINY)
+    assert result.image.shape == x.shape
+    np.testing.assert_array_equal(result.image, result.average)
+
+
+def test_inpaint_keeps_what_is_known(key, x, mask):
+    result = dipjax.inpaint(key, x, mask, **TINY)
+    np.testing.assert_array_equal(result.image[mask], x[mask])
+    np.testing.assert_array_equal(result.image[~mask], result.average[~mask])
+
+
+def test_inpaint_never_sees_what_is_missing(key, x, mask):
+    for fill in (0.0, 1.0, jnp.nan):
+        y = jnp.where(mask[..., None], x, fill)
+        dipjax.inpaint(key, y, mask, driver=recorded)
+        np.testing.assert_array_equal(recorded.objective.y, jnp.where(mask[..., None], x, 0))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_super_resolve(key, x, factor):
+    result = dipjax.super_resolve(key, x, factor=factor, **TINY)
+    assert result.image.shape == (8 * factor, 6 * factor, 3)
+
+
+def test_super_resolve_takes_the_paper_s_operator(key, x):
+    dipjax.super_resolve(key, x, driver=recorded)
+    assert recorded.objective.operator == Downsample(4, "lanczos2")
+    dipjax.super_resolve(key, x, factor=2, kernel="box", driver=recorded)
+    assert recorded.objective.operator == Downsample(2, "box")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 7])
+def test_any_number_of_channels(key, channels):
+    y = jnp.ones((8, 6, channels)) * jnp.linspace(0, 1, 6)[None, :, None]
+    dipjax.denoise(key, y, driver=recorded)
+    assert recorded.settings["generator"].channels == channels
+
+
+def test_integers_and_grey_are_pictures(key):
+    picture = np.arange(48, dtype=np.uint8).reshape(8, 6)
+    dipjax.denoise(key, picture, driver=recorded)
+    np.testing.assert_allclose(recorded.objective.y[..., 0], picture / 255, rtol=1e-6)
+
+
+def test_the_paper_s_settings(key, x, mask):
+    dipjax.denoise(key, x, preset="paper", driver=recorded)
+    assert recorded.settings["generator"] == dipjax.Hourglass()
+    assert recorded.settings["steps"] == 1800
+    dipjax.super_resolve(key, jnp.ones((8, 8, 3)), factor=8, preset="paper", driver=recorded)
+    assert (recorded.settings["steps"], recorded.settings["jitter"]) == (4000, 0.05)
+    dipjax.inpaint(key, x, mask, preset="paper", driver=recorded)
+    assert recorded.settings["steps"] == 11000
+
+
+def test_settings_are_changed_one_by_one(key, x):
+    dipjax.denoise(key, x, steps=7, driver=recorded)
+    preset = tasks.PRESETS["denoise"]["fast"]
+    assert recorded.settings == {**preset, "steps": 7}
+    with pytest.raises(TypeError, match="stepz"):
+        dipjax.denoise(key, x, stepz=7)
+
+
+def test_vmap_over_pictures_and_masks(key):
+    keys = jax.random.split(key, 2)
+    ys = jax.random.uniform(key, (2, 8, 6, 3))
+    masks = jax.random.bernoulli(key, 0.5, (2, 8, 6))
+    options = {**TINY, "steps": 1}
+    many = jax.vmap(partial(dipjax.inpaint, **options))(keys, ys, masks)
+    for i in range(2):
+        one = dipjax.inpaint(keys[i], ys[i], masks[i], **options)
+        np.testing.assert_allclose(many.image[i], one.image, atol=1e-5)
+
+
+# --- bad input -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [dipjax.denoise, dipjax.super_resolve])
+@pytest.mark.parametrize(
+    "picture, message",
+    [
+        (jnp.ones((2, 8, 6, 3)), "expected"),
+        (jnp.full((8, 6, 3), jnp.nan), "NaN"),
+        (jnp.full((8, 6, 3), 200.0), "divide by"),
+        (jnp.ones((8, 6, 3), int), "divide by"),
+        (jnp.ones((0, 6, 3)), "no pixels"),
+    ],
+)
+def test_bad_pictures(key, task, picture, message):
+    with pytest.raises(ValueError, match=message):
+        task(key, picture)
+
+
+@pytest.mark.parametrize("factor", [-1, 0, 1, 7])
+def test_bad_factor(key, x, factor):
+    with pytest.raises(ValueError, match=f"factor {factor}: must be an integer from 2"):
+        dipjax.super_resolve(key, x, factor=factor)
+
+
+@pytest.mark.parametrize(
+    "mask, message",
+    [
+        (jnp.ones((8, 5)), "does not fit"),
+        (jnp.ones((8, 6, 2)), "does not fit"),
+        (jnp.ones((8, 6)), "every pixel is known"),
+        (jnp.zeros((8, 6)), "no pixel is known"),
+        (jnp.full((8, 6), 0.5), "1 where the picture is known and 0 where not"),
+    ],
+)
+def test_bad_masks(key, x, mask, message):
+    with pytest.raises(ValueError, match=message):
+        dipjax.inpaint(key, x, mask)
+
+
+def test_an_inverted_mask_is_noticed(key, x, mask):
+    y = jnp.where(mask[..., None], x, 0)
+    with pytest.raises(ValueError, match="seems to be inverted"):
+        dipjax.inpaint(key, y, ~mask)
+
+
+def test_unknown_preset(key, x):
+    with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast'\), not 'best'"):
+        dipjax.denoise(key, x, preset="best")
