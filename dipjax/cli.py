@@ -14,7 +14,8 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, demonstration, images, report, tasks
+from dipjax import cache, images, report, tasks
+from dipjax import demo as demonstration
 from dipjax.images import Picture
 
 Array = jax.Array
@@ -70,7 +71,7 @@ def inpaint(
     output: Output,
     mask: Path | None = None,
     mask_alpha: bool = False,
-    mask_color: str | None = None,
+    mask_colour: Annotated[str | None, arg(aliases=["--mask-color"])] = None,
     invert_mask: bool = False,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
@@ -81,20 +82,18 @@ def inpaint(
         output: where to save the result; the suffix chooses the format.
         mask: a picture of the same size, white where the input is known, black where missing.
         mask_alpha: what is transparent in the input is missing.
-        mask_color: what has this colour in the input is missing, such as "#ff00ff".
+        mask_colour: what has this colour in the input is missing, such as "#ff00ff".
         invert_mask: exchange known and missing.
     """
     picture = images.load_picture(input)
-    known = _mask(picture, mask, mask_alpha, mask_color)
+    known = _mask(picture, mask, mask_alpha, mask_colour)
     known = 1 - known if invert_mask else known
     picture = picture._replace(alpha=None) if mask_alpha else picture
     _check_files(output, picture, common, input, mask)
     if not common.quiet:
         print(f"{known.mean():.1%} of the pixels are known")
-    damaged = picture._replace(colour=picture.colour * known)
-    _restore(
-        "inpaint", damaged, input, output, common, partial(tasks.inpaint, mask=jnp.asarray(known))
-    )
+    task = partial(tasks.inpaint, mask=jnp.asarray(known))
+    _restore("inpaint", picture, input, output, common, task)
 
 
 @app.command
@@ -163,25 +162,25 @@ def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path
         )
     if options.figure:
         report.check_figure(options.figure)
-    if options.steps is not None and options.steps < 1:
-        raise ValueError(f"--steps {options.steps}: must be at least 1")
-    if options.seed < 0:
-        raise ValueError(f"--seed {options.seed}: must not be negative")
+    if options.steps is not None and not 1 <= options.steps <= 10**7:
+        raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"--seed {options.seed}: must be from 0 to {2**32 - 1}")
     if options.preset not in (None, *tasks.PRESETS["denoise"]):
         names = " or ".join(tasks.PRESETS["denoise"])
         raise ValueError(f"--preset {options.preset}: unknown, must be {names}")
 
 
-def _mask(picture: Picture, path: Path | None, alpha: bool, color: str | None) -> np.ndarray:
+def _mask(picture: Picture, path: Path | None, alpha: bool, colour: str | None) -> np.ndarray:
     """1 where the picture is known and 0 where it is missing, (H, W, 1)."""
-    if (path is not None) + alpha + (color is not None) != 1:
-        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-color '#rrggbb'")
+    if (path is not None) + alpha + (colour is not None) != 1:
+        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-colour '#rrggbb'")
     if alpha:
         if picture.alpha is None:
             raise ValueError("--mask-alpha: the input has no alpha channel; use another mask")
         return (picture.alpha > 0.5).astype(np.float32)
     if path is None:
-        distance = np.abs(picture.colour - _color(color or ""))
+        distance = np.abs(picture.colour - _colour(colour or ""))
         return (distance.max(-1, keepdims=True) > 0.5 / 255).astype(np.float32)
     mask = images.load_picture(path).colour
     if mask.shape[:2] != picture.colour.shape[:2]:
@@ -192,9 +191,9 @@ def _mask(picture: Picture, path: Path | None, alpha: bool, color: str | None) -
     return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
 
 
-def _color(text: str) -> np.ndarray:
+def _colour(text: str) -> np.ndarray:
     if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise ValueError(f"--mask-color {text}: must be six hexadecimal digits such as '#ff00ff'")
+        raise ValueError(f"--mask-colour {text}: must be six hexadecimal digits such as '#ff00ff'")
     return np.frombuffer(bytes.fromhex(text.removeprefix("#")), np.uint8) / np.float32(255)
 
 
@@ -241,7 +240,7 @@ def _restore(
         "task": name,
         "input": str(input),
         "output": str(output),
-        "preset": options.preset,
+        "preset": options.preset or tasks.default_preset(),
         "settings": report.describe(watch.settings),
         "seed": options.seed,
         "steps": watch.steps,
@@ -275,7 +274,7 @@ def main(argv: list[str] | None = None) -> int:
         app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError) as error:
-        print(f"dipjax: {error}", file=sys.stderr)
+    except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        print(f"dipjax: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     return 0

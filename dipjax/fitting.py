@@ -158,7 +158,7 @@ def fit(
     objective: Energy,
     shape: tuple[int, int, int],
     *,
-    generator: Any = Hourglass(),
+    generator: Any = None,
     code: Code | Array = codes.uniform,
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
@@ -175,7 +175,8 @@ def fit(
         key: of all randomness: code, params and jitter. The same key gives the same bits.
         objective: `E`, any differentiable function from an image (H, W, C) to a scalar.
         shape: of the image, (H, W, C).
-        generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`.
+        generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`;
+            the paper's `Hourglass` by default.
         code: `z`, an array or a function `(key, shape) -> z` such as those in `codes`.
         optimizer: any optax transformation. Make it once: a new one compiles again.
         jitter: noise on the code at each step, a number or a schedule (sigma_p in the paper).
@@ -190,8 +191,8 @@ def fit(
         ValueError: before any step, when the generator or the objective do not fit the shape,
             or `steps` is not positive.
     """
-    settings = Settings(generator, optimizer, jitter, stopping.average(decay), stop)
     z, key = _code(key, code, shape, steps)
+    settings = _settings(generator, shape, optimizer, jitter, decay, stop)
     return _fit(key, as_objective(objective), z, settings, tuple(shape), steps)
 
 
@@ -200,7 +201,7 @@ def iterate(
     objective: Energy,
     shape: tuple[int, int, int],
     *,
-    generator: Any = Hourglass(),
+    generator: Any = None,
     code: Code | Array = codes.uniform,
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
@@ -226,15 +227,13 @@ def iterate(
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, not {every}")
-    settings = Settings(generator, optimizer, jitter, stopping.average(decay), stop)
     z, key = _code(key, code, shape, steps)
-    objective = as_objective(objective)
+    settings = _settings(generator, shape, optimizer, jitter, decay, stop)
+    objective, every = as_objective(objective), min(every, steps)
     if state is None:
-        run = jax.jit(_start, static_argnums=(3, 4, 5))(
-            key, objective, z, settings, tuple(shape), steps
-        )
+        run = _started(key, objective, z, settings, tuple(shape), steps)
     else:
-        run = jax.tree.map(jnp.copy, state)
+        run = _resumed(state, steps)
     while int(run.fit.step) < steps and not bool(run.stop.stop):
         run, image, average = _advance(key, run, objective, settings, every)
         step = int(run.fit.step)
@@ -243,7 +242,7 @@ def iterate(
 
 def finish(run: Run) -> Restoration:
     """The `Restoration` of a fit that was driven by `iterate`, wherever it is."""
-    return Restoration(
+    result = Restoration(
         image=run.average.mean,
         last=run.image,
         average=run.average.mean,
@@ -252,6 +251,7 @@ def finish(run: Run) -> Restoration:
         loss=run.loss,
         stopped_at=run.fit.step,
     )
+    return jax.tree.map(jnp.copy, result)  # `iterate` uses the memory of the state again
 
 
 # --- one chunk function, two drivers -------------------------------------------------------
@@ -317,6 +317,9 @@ def _start(key, objective, z, settings: Settings, shape, steps: int) -> Run:
     )
 
 
+_started = jax.jit(_start, static_argnames=("settings", "shape", "steps"))
+
+
 def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Array]:
     """The code `z` and the key of all the rest; bad arguments end here."""
     if len(shape) != 3 or min(shape) < 1:
@@ -324,12 +327,31 @@ def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Arr
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     code_key, key = jax.random.split(key)
-    return (code(code_key, shape) if callable(code) else jnp.asarray(code)), key
+    z = jnp.asarray(code(code_key, shape) if callable(code) else code)
+    return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
+
+
+def _settings(generator, shape, optimizer, jitter, decay, stop) -> Settings:
+    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
+    return Settings(generator, optimizer, jitter, stopping.average(decay), stop)
+
+
+def _resumed(state: Run, steps: int) -> Run:
+    """A copy of the state with room for the losses of so many steps."""
+    if int(state.fit.step) > steps:
+        raise ValueError(f"the state has made {int(state.fit.step)} steps already, not {steps}")
+    loss = jnp.full(steps, jnp.nan, state.loss.dtype)
+    known = min(steps, state.loss.size)
+    run = state._replace(loss=loss.at[:known].set(state.loss[:known]))
+    return jax.tree.map(jnp.copy, run)
 
 
 def _scalar(loss: Array) -> Array:
-    if jnp.shape(loss) != ():
-        raise ValueError(
-            f"the objective must give a scalar, not an array of shape {jnp.shape(loss)}"
-        )
+    try:
+        loss = jnp.asarray(loss)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the objective must give a scalar, not {type(loss).__name__}") from error
+    if loss.shape != ():
+        raise ValueError(f"the objective must give a scalar, not an array of shape {loss.shape}")
     return loss

@@ -221,7 +221,7 @@ def save(
         x = _join(image, alpha)
         format = _format(path, depth, alpha=x.shape[-1] % 2 == 0)
         _check_target(path, overwrite)
-        _write(path, encode(_quantise(x, depth), format))
+        write_bytes(path, encode(_quantise(x, depth), format))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except Exception as error:  # the system's refusals and the encoders' own limits
@@ -284,6 +284,7 @@ def _quantise(x: np.ndarray, depth: int) -> np.ndarray:
 
 
 def _check_target(path: Path, overwrite: bool) -> None:
+    path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise ImageError(f"there is no folder {str(path.parent)!r}; create it first")
     if not os.access(path.parent, os.W_OK):
@@ -294,7 +295,8 @@ def _check_target(path: Path, overwrite: bool) -> None:
         raise ImageError("exists already; choose another name, or allow overwriting (--force)")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file beside its target and move it there: all of it or nothing."""
     target = Path(os.path.realpath(path))  # through a link, rather than in place of it
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

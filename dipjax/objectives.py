@@ -12,7 +12,9 @@ from typing import Literal
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.core import Tracer
 
 from dipjax.operators import Lambda, Operator
 
@@ -28,6 +30,8 @@ class Objective:
 
     def __add__(self, other: "Objective | Callable[[Array], Array]") -> "Sum":
         return Sum(self, as_objective(other))
+
+    __radd__ = __add__
 
     def __mul__(self, weight: float) -> "Scaled":
         return Scaled(weight, self)
@@ -47,6 +51,8 @@ class Function(Objective):
 
 def as_objective(energy: Objective | Callable[[Array], Array]) -> Objective:
     """The objective itself, or any function image -> scalar as an objective."""
+    if not callable(energy):
+        raise TypeError(f"an objective is a function of an image, not {energy!r}")
     return energy if isinstance(energy, Objective) else Function(energy)
 
 
@@ -127,7 +133,7 @@ def data_term(
         fidelity: "l2" (`sum (A x - y)^2`), "l1", "huber", or a function of (prediction, y).
 
     Raises:
-        ValueError: for an unknown fidelity.
+        ValueError: for an unknown fidelity, or a measurement of integers or with NaN.
     """
     if isinstance(fidelity, str):
         if fidelity not in FIDELITIES:
@@ -136,7 +142,17 @@ def data_term(
             )
         fidelity = FIDELITIES[fidelity]
     operator = operator if isinstance(operator, Operator) else Lambda(operator)
-    return DataTerm(operator, jnp.asarray(y), fidelity)
+    return DataTerm(operator, _measurement(y), fidelity)
+
+
+def _measurement(y: Array) -> Array:
+    """`y` as an array of floats; its values are looked at only where there are some."""
+    if not isinstance(y, Tracer) and not np.isfinite(np.asarray(y)).all():
+        raise ValueError("the measurement has NaN or infinite values: mask them out")
+    y = jnp.asarray(y)
+    if not jnp.issubdtype(y.dtype, jnp.inexact):
+        raise ValueError(f"the measurement is {y.dtype}: convert it to floats on the image's scale")
+    return y
 
 
 @flax.struct.dataclass
@@ -144,7 +160,8 @@ class TotalVariation(Objective):
     """`sum_ij ((x_(i,j+1) - x_ij)^2 + (x_(i+1,j) - x_ij)^2)^(beta / 2)`, summed over channels.
 
     The isotropic total variation of Mahendran and Vedaldi (2015, eq. 3); its gradient where an
-    image is flat is taken to be 0.
+    image is flat is taken to be 0. Where one of the neighbours is missing, in the last row and
+    column, there is no term.
 
     Attributes:
         beta: 1 for the usual one, 2 for the squared gradient.

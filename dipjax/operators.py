@@ -6,7 +6,7 @@ derives from the forward code.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Literal, get_args
 
 import flax.struct
@@ -148,7 +148,7 @@ class Compose(Operator):
     inner: Operator
 
     def forward(self, x: Array) -> Array:
-        return self.outer(self.inner(x))
+        return self.outer.forward(self.inner.forward(x))
 
     def domain(self, shape: Shape) -> Shape | None:
         middle = self.outer.domain(shape)
@@ -161,7 +161,8 @@ class Adjoint(Operator):
 
     Raises:
         ValueError: when called before the shape of the image is known.
-        TypeError: when `A` is not linear.
+        TypeError: when `A` has a step that is not linear; a constant that it adds is ignored,
+            which `check_adjoint` shows.
     """
 
     of: Operator
@@ -171,7 +172,7 @@ class Adjoint(Operator):
         image = jax.ShapeDtypeStruct(self.domain_of(u), u.dtype)
         try:
             (adjoint,) = jax.linear_transpose(self.of.forward, image)(u)
-        except NotImplementedError as error:
+        except (NotImplementedError, AssertionError) as error:  # of rules that need linearity
             raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
         return adjoint
 
@@ -201,7 +202,7 @@ def _measured(operator: Operator, shape: Shape, dtype) -> Shape | None:
         return None
 
 
-def check_adjoint(operator: Operator, shape: Shape, key: Array | None = None) -> float:
+def check_adjoint(operator: Operator, shape: Shape, *, key: Array | None = None) -> float:
     """How far `<A x, u>` and `<x, A.T u>` are apart, relative, for random `x` and `u`.
 
     Args:
@@ -247,7 +248,7 @@ _FILTERS = {
 }
 
 
-@cache
+@lru_cache(maxsize=32)
 def _taps(n: int, factor: int, kernel: Kernel) -> np.ndarray:
     """`R_n` (ceil(n / factor), n): row `i` is the filter around the centre of output pixel `i`."""
     function, support = _FILTERS[kernel]
@@ -262,5 +263,6 @@ def _taps(n: int, factor: int, kernel: Kernel) -> np.ndarray:
         columns = np.clip(positions, 0, n - 1)
     else:
         taps, columns = taps[:, (inside := (positions >= 0) & (positions < n))], positions[inside]
-    matrix = taps @ np.eye(n)[columns]  # taps that fall on the same pixel add up
+    matrix = np.zeros((m, n))
+    np.add.at(matrix, (slice(None), columns), taps)  # pyright: ignore[reportArgumentType]
     return matrix / matrix.sum(1, keepdims=True)

@@ -1,9 +1,11 @@
 """What a run tells people: a progress bar, a figure, a record in JSON."""
 
+import io
 import json
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import fitting, metrics, tasks
+from dipjax import fitting, images, metrics, tasks
 from dipjax.fitting import Progress, Restoration
 
 Array = jax.Array
 
+FIGURES = (".png", ".pdf", ".svg", ".jpg")
 EVERY = 10  # steps between two looks: a Ctrl-C waits no longer than these
 
 
@@ -50,12 +53,13 @@ class Watch:
     interrupted: bool = False
 
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
-        """Fit, see `fitting.fit`; raises KeyboardInterrupt before the first result."""
+        """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
         self.settings = settings
+        every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
         with bar, _interrupts() as interrupts:
-            for progress in fitting.iterate(key, objective, shape, every=EVERY, **settings):
+            for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                 times.append(time.perf_counter())
                 bar.set_postfix_str(self._postfix(progress), refresh=False)
                 bar.update(progress.step - bar.n)
@@ -83,6 +87,7 @@ def _interrupts() -> Iterator[list[int]]:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
+        tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
 
     try:
         before = signal.signal(signal.SIGINT, handler)
@@ -104,12 +109,12 @@ def _seconds(chunks: np.ndarray) -> dict[str, float]:
 
 def scores(image: Array, reference: Array) -> dict[str, float | None]:
     """PSNR in dB and SSIM of a picture, as they stand in the record; None for what has none."""
-    result: dict[str, float | None] = {"psnr": round(float(metrics.psnr(image, reference)), 3)}
-    try:
-        result["ssim"] = round(float(metrics.ssim(image, reference)), 4)
-    except ValueError:  # smaller than the window
-        result["ssim"] = None
-    return result
+    psnr = float(metrics.psnr(image, reference))
+    ssim = None if min(image.shape[:2]) < 11 else float(metrics.ssim(image, reference))
+    return {
+        "psnr": round(psnr, 3) if np.isfinite(psnr) else None,  # of equal pictures
+        "ssim": ssim and round(ssim, 4),
+    }
 
 
 def environment() -> dict[str, Any]:
@@ -146,50 +151,46 @@ def _describe(value: Any) -> Any:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """One record, written in whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(path)
+    images.write_bytes(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
 
 
 def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:
     """Pictures side by side, every pixel as it is, under their titles.
 
     Args:
-        path: of the figure, in any format that matplotlib writes.
+        path: of the figure; the suffix chooses the format, one of `FIGURES`.
         rows: of (title, image (H, W, C)).
     """
-    plt = _pyplot()
     shape = len(rows), max(map(len, rows))
-    fig, axes = plt.subplots(*shape, figsize=(3.2 * shape[1], 3.5 * shape[0]), squeeze=False)
+    fig = _matplotlib_figure()(figsize=(3.2 * shape[1], 3.5 * shape[0]), layout="tight")
+    axes = fig.subplots(*shape, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for line, row in zip(axes, rows, strict=True):
         for axis, (title, image) in zip(line, row, strict=False):
-            image = np.asarray(jnp.clip(image, 0, 1)).squeeze()
+            image = np.asarray(jnp.clip(image, 0, 1))
+            image = image[..., 0] if image.shape[-1] == 1 else image
             axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set_title(title, fontsize=10)
-    fig.tight_layout()
-    fig.savefig(path, dpi=160)
-    plt.close(fig)
+    data = io.BytesIO()
+    fig.savefig(data, dpi=160, format=path.suffix.lower().removeprefix("."))
+    images.write_bytes(path, data.getvalue())
 
 
 def check_figure(path: Path) -> None:
     """Raise ValueError where `figure` could not draw into a file of this name."""
-    formats = _pyplot().figure().canvas.get_supported_filetypes()
-    if path.suffix.lower().removeprefix(".") not in formats:
-        raise ValueError(f"{str(path)!r}: unknown suffix; use one of .{', .'.join(formats)}")
+    _matplotlib_figure()
+    if path.suffix.lower() not in FIGURES:
+        raise ValueError(f"{str(path)!r}: unknown suffix; use one of {', '.join(FIGURES)}")
 
 
-def _pyplot():
-    """`matplotlib.pyplot`, drawing to files only: an extra, asked for before any compute."""
+def _matplotlib_figure():
+    """matplotlib is an extra: asked for before any compute."""
     try:
-        import matplotlib
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise ValueError('a figure needs matplotlib: pip install "dipjax[plot]"') from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
+    return Figure
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -201,9 +202,10 @@ def summary(record: dict[str, Any]) -> str:
     ]
     if "after" in record:
         before, after = record["before"], record["after"]
-        lines.append(f"PSNR {before['psnr']:.2f} -> {after['psnr']:.2f} dB")
-        if after["ssim"] is not None:
-            lines[-1] += f", SSIM {before['ssim']:.3f} -> {after['ssim']:.3f}"
+        for name, form, unit in (("psnr", ".2f", " dB"), ("ssim", ".3f", "")):
+            if before[name] is not None and after[name] is not None:
+                change = f"{before[name]:{form}} -> {after[name]:{form}}{unit}"
+                lines.append(f"{name.upper()} {change}")
     if record["interrupted"]:
         lines.append("interrupted: this is the result so far")
     return "\n".join(lines)

@@ -30,7 +30,6 @@ class Average(NamedTuple):
     weight: Array
 
 
-@cache
 def average(decay: float = 0.99) -> Tracker:
     """The exponential average of the iterates, free of the bias of its start.
 
@@ -41,8 +40,15 @@ def average(decay: float = 0.99) -> Tracker:
 
     Args:
         decay: `d` in [0, 1); 0 keeps the last iterate.
-    """
 
+    Raises:
+        ValueError: for another decay.
+    """
+    return _average(_fraction(decay))
+
+
+@cache
+def _average(decay: float) -> Tracker:
     def init(image: Array) -> Average:
         return Average(jnp.zeros_like(image), jnp.zeros_like(image), jnp.zeros((), image.dtype))
 
@@ -100,21 +106,27 @@ class WindowedVariance(NamedTuple):
     stop: Array
 
 
-@cache
 def windowed_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000) -> Tracker:
     """Stop when the moving variance of the iterates has reached no new minimum for long.
 
         m_t = d m_(t-1) + (1 - d) x_t,    v_t = d (v_(t-1) + (1 - d) |x_t - m_(t-1)|^2 / n)
 
     The exponential form ES-EMV of Wang et al. (TMLR 2023), which keeps one image instead of a
-    window of a hundred.
+    window of a hundred. The result is that of the stop, `patience` steps behind the minimum.
 
     Args:
-        decay: `d`, 1 minus the paper's alpha.
+        decay: `d` in [0, 1), 1 minus the paper's alpha.
         warmup: steps before the minimum counts.
         patience: steps without a new minimum after which the fit stops.
-    """
 
+    Raises:
+        ValueError: for another decay.
+    """
+    return _windowed_variance(_fraction(decay), int(warmup), int(patience))
+
+
+@cache
+def _windowed_variance(decay: float, warmup: int, patience: int) -> Tracker:
     def init(image: Array) -> WindowedVariance:
         zero = jnp.zeros((), image.dtype)
         count = jnp.zeros((), jnp.int32)
@@ -133,3 +145,9 @@ def windowed_variance(decay: float = 0.9, warmup: int = 100, patience: int = 100
         return WindowedVariance(mean, variance, lowest, steps, waited, waited >= patience)
 
     return Tracker(init, update)
+
+
+def _fraction(decay: float) -> float:
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay must be in [0, 1), not {decay}")
+    return float(decay)

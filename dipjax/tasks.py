@@ -9,11 +9,11 @@ changed one by one: `denoise(key, y, steps=500, jitter=0.05)`.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.core import Tracer
 
@@ -32,18 +32,18 @@ OPTIMIZERS = {"adam(0.01)": ADAM, "adam(0.001)": optax.adam(0.001)}
 
 PUBLISHED = {"generator": Hourglass(), "code": codes.uniform, "optimizer": ADAM, "decay": 0.99}
 
+# Narrow where the image is large, and norm scales from U(0, 1), with which it fits in two thirds
+# of the steps (kodim03, lena, peppers at sigma 25: 30.9 dB after 800 steps instead of 1200).
 TAPERED = {
-    "generator": Hourglass(widths=(16, 32, 64, 64, 64)),
-    "code": partial(codes.uniform, channels=16),
-    "optimizer": ADAM,
-    "decay": 0.99,
+    **PUBLISHED,
+    "generator": Hourglass(widths=(16, 32, 64, 64, 64), scale_init="uniform"),
 }
 
 # TARGETS.md, section 3: the settings of the published experiments, and ours for a CPU.
 PRESETS: dict[str, dict[str, Preset]] = {
     "denoise": {
         "paper": {**PUBLISHED, "jitter": 1 / 30, "steps": 1800},
-        "fast": {**TAPERED, "jitter": 1 / 30, "steps": 1400},
+        "fast": {**TAPERED, "jitter": 1 / 30, "steps": 900},
     },
     "inpaint": {
         "paper": {
@@ -159,10 +159,14 @@ def super_resolve(
     return driver(key, data_term(A, y), shape, **_settings(task, preset, settings, shape))
 
 
+def default_preset() -> str:
+    """ "fast" on a CPU, "paper" on an accelerator."""
+    return "fast" if jax.default_backend() == "cpu" else "paper"
+
+
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:
     """The arguments of `fit`: the preset's, made for images of this shape, and the changes."""
-    presets = PRESETS[task]
-    preset = preset or ("fast" if jax.default_backend() == "cpu" else "paper")
+    presets, preset = PRESETS[task], preset or default_preset()
     if preset not in presets:
         raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
     generator = presets[preset]["generator"].clone(channels=shape[-1])
@@ -180,21 +184,22 @@ def _masked(y: Array, mask: Array) -> tuple[Array, Array]:
             f"mask of shape {jnp.shape(mask)} does not fit a picture of shape {y.shape}"
         )
     if not isinstance(m, Tracer) and not isinstance(y, Tracer):
-        _check_mask(m, y)
+        # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
+        _check_mask(np.asarray(m), np.asarray(y))
     y = images.check(jnp.where(m > 0, y, jnp.zeros((), y.dtype)))
     return y, m.astype(y.dtype)
 
 
-def _check_mask(m: Array, y: Array) -> None:
-    if not bool(jnp.all((m == 0) | (m == 1))):
+def _check_mask(m: np.ndarray, y: np.ndarray) -> None:
+    if not np.all((m == 0) | (m == 1)):
         raise ValueError("a mask holds 1 where the picture is known and 0 where not, nothing else")
-    if bool(jnp.all(m == 1)):
+    if np.all(m == 1):
         raise ValueError("the mask says that every pixel is known: there is nothing to inpaint")
-    if bool(jnp.all(m == 0)):
+    if np.all(m == 0):
         raise ValueError("the mask says that no pixel is known: there is nothing to start from")
-    known = jnp.broadcast_to(m == 1, y.shape)
-    if jnp.ptp(y[known]) == 0 and jnp.ptp(y[~known]) > 0:
+    known = np.broadcast_to(m == 1, y.shape)
+    if np.all(y[known] == 0) and np.any(y[~known] != 0):
         raise ValueError(
-            "the known pixels are all equal and the missing ones are not: the mask seems to be "
+            "all known pixels are black and the missing ones are not: the mask seems to be "
             "inverted, it must be 1 where the picture is known"
         )

@@ -104,6 +104,13 @@ def test_depth_and_grey_are_kept(folder):
     assert images.load("out.png").shape == (8, 6, 1)
 
 
+def test_a_thin_grey_picture_with_everything(folder):
+    images.save("thin.png", PIXELS[:1, :, :1])
+    line = "denoise thin.png -o out.png --reference thin.png --figure f.png --json out.json"
+    assert run(line) == 0
+    assert json.loads((folder / "out.json").read_text())["before"]["psnr"] is None  # no error
+
+
 def test_quiet_prints_nothing(folder, capfd):
     assert run("denoise in.png -o out.png --quiet") == 0
     assert capfd.readouterr() == ("", "")
@@ -159,10 +166,13 @@ MISTAKES = {
     "inpaint in.png -o out.png": "give one of",
     "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
     "inpaint in.png -o out.png --mask-alpha": "no alpha channel",
-    "inpaint in.png -o out.png --mask-color red": "six hexadecimal digits",
+    "inpaint in.png -o out.png --mask-colour red": "six hexadecimal digits",
     "inpaint in.png -o out.png --mask small.png": "they must agree",
     "inpaint in.png -o out.png --mask white.png": "every pixel is known",
     "inpaint in.png -o out.png --mask black.png": "no pixel is known",
+    "inpaint half.png -o out.png --mask mask.png --invert-mask": "seems to be inverted",
+    "denoise in.png -o out.png --seed 4294967296": "--seed 4294967296",
+    "denoise in.png -o dangling.png": "there is no folder",
     "inpaint in.png -o mask.png --mask mask.png --force": "is an input",
     "demo -o true.png": "exists already",
 }
@@ -173,15 +183,17 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     (folder / "text.png").write_text("no picture")
     (folder / "empty.png").touch()
     (folder / "cut.png").write_bytes((folder / "in.png").read_bytes()[:60])
+    (folder / "dangling.png").symlink_to(folder / "nowhere" / "x.png")
+    images.save("half.png", PIXELS * images.load("mask.png"))
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
-    files = {path: path.read_bytes() for path in folder.iterdir()}
+    files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
     monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
 
     assert run(line) == 2
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1
-    assert files == {path: path.read_bytes() for path in folder.iterdir()}
+    assert files == {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
 
 
 def test_the_parser_s_mistakes_have_status_2(folder):

@@ -74,6 +74,27 @@ def test_resumed_is_uninterrupted(key, objective):
     jax.tree.map(np.testing.assert_array_equal, last, uninterrupted)
 
 
+def test_resumed_for_more_steps_is_uninterrupted(key, objective):
+    *_, half = iterate(key, objective, every=2, steps=4)
+    *_, last = iterate(key, objective, every=2, state=half.state)
+    *_, uninterrupted = iterate(key, objective, every=2)
+    jax.tree.map(np.testing.assert_array_equal, last, uninterrupted)
+    with pytest.raises(ValueError, match="has made 6 steps already"):
+        next(iterate(key, objective, steps=5, state=last.state))
+
+
+def test_results_outlive_the_next_chunk(key, objective):
+    results = [dipjax.finish(progress.state) for progress in iterate(key, objective, every=2)]
+    assert [int(result.stopped_at) for result in results] == [2, 4, 6]
+
+
+def test_the_default_generator_has_the_channels_of_the_image(key):
+    y = jnp.ones((8, 8, 1)) / 2
+    assert jax.eval_shape(
+        lambda: dipjax.fit(key, data_term(Identity(), y), y.shape, steps=1)
+    ).image.shape == (8, 8, 1)
+
+
 def test_progress_images_outlive_the_next_chunk(key, objective):
     images = [(progress.image, progress.average) for progress in iterate(key, objective, every=2)]
     assert all(np.isfinite(image).all() for pair in images for image in pair)
@@ -195,8 +216,9 @@ def test_bad_options(key, objective, options, message):
 
 
 def test_bad_objective_shape_and_every(key, objective):
-    with pytest.raises(ValueError, match="must give a scalar"):
-        fit(key, lambda x: x.sum(-1))
+    for energy in (lambda x: x.sum(-1), lambda x: (x.sum(), x.sum()), lambda x: None):
+        with pytest.raises(ValueError, match="must give a scalar"):
+            fit(key, energy)
     with pytest.raises(ValueError, match="measurements of shape"):
         fit(key, data_term(Downsample(2), objective.y))
     with pytest.raises(ValueError, match="shape must be"):

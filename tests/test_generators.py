@@ -72,6 +72,22 @@ def test_the_published_counts_of_params(network, channels, count, key):
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(padding="reflection"), "padding 'reflection': must be one of"),
+        (dict(upsample=("bilinear", "bicubic")), "upsample 'bicubic': must be one of"),
+        (dict(downsample="avg"), "downsample 'avg': must be one of"),
+        (dict(scale_init="Uniform"), "scale_init 'Uniform': must be one of"),
+        (dict(skips=(4, 4, 4)), "needs a value for each of the 2 scales"),
+        (dict(kernels_down=4), "kernels_down 4: must be odd"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        TINY.clone(**options)
+
+
 def test_equal_generators_are_one_to_jit():
     assert Hourglass(widths=(4, 4)) == Hourglass(widths=(4, 4))
     assert hash(Hourglass(widths=(4, 4))) == hash(Hourglass(widths=(4, 4)))

@@ -71,6 +71,9 @@ def test_objectives_add_and_scale(x):
     np.testing.assert_allclose((E + 0.5 * R)(x), E(x) + 0.5 * R(x), rtol=1e-6)
     np.testing.assert_allclose((R * 0.5 + E)(x), E(x) + 0.5 * R(x), rtol=1e-6)
     np.testing.assert_allclose((E + (lambda x: x.sum()))(x), E(x) + x.sum(), rtol=1e-6)
+    np.testing.assert_allclose(((lambda x: x.sum()) + E)(x), E(x) + x.sum(), rtol=1e-6)
+    with pytest.raises(TypeError, match="an objective is a function"):
+        E + 3
 
 
 def test_another_measurement_or_weight_compiles_nothing(x):
@@ -92,3 +95,7 @@ def test_bad_arguments(x):
         data_term(Identity(), x, "l3")
     with pytest.raises(ValueError, match="measurements of shape"):
         data_term(Downsample(2), x)(x)
+    with pytest.raises(ValueError, match="convert it to floats"):
+        data_term(Identity(), jnp.ones(SHAPE, jnp.uint8))
+    with pytest.raises(ValueError, match="NaN"):
+        data_term(Identity(), jnp.full(SHAPE, jnp.nan))

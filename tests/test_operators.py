@@ -84,8 +84,16 @@ def test_adjoint_without_a_call():
         Lambda(lambda x: x[::2]).T(jnp.ones((4, 4, 1)))
 
 
-def test_what_is_not_linear_has_no_adjoint():
-    A = Lambda(jnp.sin)
+def test_questions_do_not_change_the_shape():
+    A = Downsample(2)
+    A(jnp.ones((7, 7, 1)))
+    assert (A @ Identity()).T(jnp.ones((4, 4, 1))).shape == (8, 8, 1)
+    assert A.T(jnp.ones((4, 4, 1))).shape == (7, 7, 1)
+
+
+@pytest.mark.parametrize("function", [jnp.sin, lambda x: x * x])
+def test_what_is_not_linear_has_no_adjoint(function):
+    A = Lambda(function)
     A(jnp.ones(SHAPE))
     with pytest.raises(TypeError, match="not linear"):
         A.T(jnp.ones(SHAPE))

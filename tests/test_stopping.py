@@ -76,5 +76,12 @@ def test_windowed_variance_is_its_formula(images):
 
 
 def test_equal_settings_are_one_tracker():
-    assert stopping.average(0.9) is stopping.average(0.9)
+    assert stopping.average(0.9) is stopping.average(decay=0.9)
+    assert stopping.windowed_variance() is stopping.windowed_variance(patience=1000)
     assert stopping.never() is stopping.never()
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_bad_decay(decay):
+    with pytest.raises(ValueError, match="decay must be in"):
+        stopping.average(decay)

@@ -1,5 +1,7 @@
 """The hourglass: the generator of the paper, an encoder-decoder with skip connections."""
 
+from typing import get_args
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,10 +15,22 @@ from dipjax.generators.layers import (
     Generator,
     Norm,
     Padding,
+    ScaleInit,
     Upsampling,
     leaky_relu,
     upsample,
 )
+
+CHOICES = {
+    "downsample": get_args(Downsampling),
+    "upsample": get_args(Upsampling),
+    "padding": get_args(Padding),
+    "scale_init": get_args(ScaleInit),
+}
+
+
+def _each(option) -> tuple:
+    return option if isinstance(option, tuple) else (option,)
 
 
 class Hourglass(Generator):
@@ -47,7 +61,10 @@ class Hourglass(Generator):
         sigmoid: the image passes through a sigmoid, which holds it in [0, 1].
         scale_init: the norms' scales start at "ones", or "uniform" in [0, 1] as in the
             PyTorch of the paper's day, which is a different prior (TARGETS Q5).
-        dtype: of the convolutions; params, statistics and the image stay float32.
+        dtype: of the convolutions; params, statistics and the image are float32 at least.
+
+    Raises:
+        ValueError: for an option that is unknown, or does not have one value for each scale.
     """
 
     channels: int = 3
@@ -63,8 +80,23 @@ class Hourglass(Generator):
     padding: Padding = "reflect"
     activation: Activation = leaky_relu
     sigmoid: bool = True
-    scale_init: str = "ones"
+    scale_init: ScaleInit = "ones"
     dtype: jnp.dtype = jnp.float32
+
+    def __post_init__(self):
+        super().__post_init__()
+        depth = len(self.widths)
+        for name in ("up_widths", "skips", "kernels_down", "kernels_up", "downsample", "upsample"):
+            option = getattr(self, name)
+            if isinstance(option, tuple) and len(option) != depth:
+                raise ValueError(f"{name} {option}: needs a value for each of the {depth} scales")
+        for name, known in CHOICES.items():
+            for value in _each(getattr(self, name)):
+                if value not in known:
+                    raise ValueError(f"{name} {value!r}: must be one of {known}")
+        for name in ("kernels_down", "kernels_up", "kernel_skip"):
+            if not all(value % 2 for value in _each(getattr(self, name))):
+                raise ValueError(f"{name} {getattr(self, name)}: must be odd")
 
     @nn.compact
     def __call__(self, z: Array) -> Array:

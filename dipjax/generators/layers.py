@@ -3,6 +3,9 @@
 Everything is written for one image `(H, W, C)`; `jax.vmap` batches. There are no running
 statistics: batch normalisation of a single image is per-channel normalisation of that image,
 so a generator stays a pure function of its params and its code.
+
+`convolve` and `normalise` bring their own backward passes: generators have gradients of any
+order by `jax.grad` and `jax.vjp`, but no `jax.jvp`.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,7 @@ Params = dict[str, Any]
 Activation = Callable[[Array], Array]
 Padding = Literal["reflect", "zero"]
 Upsampling = Literal["bilinear", "nearest"]
+ScaleInit = Literal["ones", "uniform"]
 Downsampling = Literal["stride", "average", "max", "lanczos2", "lanczos3"]
 
 EPS = 1e-5  # of the norm, as in PyTorch's BatchNorm2d
@@ -203,7 +207,8 @@ class Generator(nn.Module):
 
     Params start as in PyTorch (TARGETS Q6): kernels and biases of convolutions from
     U(-1, 1) / sqrt(fan_in), norms with bias 0 and scale 1, or U(0, 1) where a generator has
-    `scale_init = "uniform"`, as in the PyTorch of the paper's day (Q5).
+    `scale_init = "uniform"`, as in the PyTorch of the paper's day (Q5). A generator is made of
+    the modules of this file; one with other params writes its own `init`.
     """
 
     @nn.nowrap
@@ -235,6 +240,8 @@ def _scaled(node: Params, scale_init: str) -> Params:
     if "scale" in node:
         scale = node["scale"] if scale_init == "uniform" else jnp.ones_like(node["scale"])
         return {"scale": scale, "bias": jnp.zeros_like(node["bias"])}
+    if not all(isinstance(below, dict) for below in node.values()):
+        raise TypeError(f"params {sorted(node)} are none of Conv or Norm: write an init for them")
     return {name: _scaled(below, scale_init) for name, below in node.items()}
 
 
