@@ -331,7 +331,7 @@ def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Arr
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
 
 
-def _settings(generator, shape, optimizer, jitter, decay, stop) -> Settings:
+def _settings(generator, shape, optimizer, jitter: Jitter, decay, stop) -> Settings:
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
     return Settings(generator, optimizer, jitter, stopping.average(decay), stop)

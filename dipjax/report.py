@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -144,9 +145,16 @@ def _describe(value: Any) -> Any:
     if isinstance(value, partial):
         options = ", ".join(f"{name}={option}" for name, option in value.keywords.items())
         return f"{value.func.__name__}({options})"
-    if hasattr(value, "init") and hasattr(value, "apply"):
-        return " ".join(repr(value).replace("#", "").split())
+    if isinstance(value, nn.Module):
+        return f"{type(value).__name__}({_changed(value)})"
     return getattr(value, "__name__", type(value).__name__)
+
+
+def _changed(module: nn.Module) -> str:
+    """The fields of a module that are not at their defaults."""
+    pairs = ((f.name, getattr(module, f.name), f.default) for f in fields(module) if f.init)
+    own = ((name, value) for name, value, default in pairs if value != default and name != "parent")
+    return ", ".join(f"{name}={value!r}" for name, value in own)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from jax import lax
 from jax.test_util import check_grads
 
 from dipjax.generators import Hourglass
-from dipjax.generators.layers import convolve, halve, identity, leaky_relu, normalise, upsample
+from dipjax.generators.functions import convolve, halve, identity, leaky_relu, normalise, upsample
 
 TINY = Hourglass(widths=(4, 6), skips=2)
 VARIANTS = {

@@ -6,20 +6,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dipjax.generators.layers import (
+from dipjax.generators.functions import (
     Activation,
     Array,
-    Block,
-    Conv,
     Downsampling,
-    Generator,
-    Norm,
     Padding,
-    ScaleInit,
     Upsampling,
     leaky_relu,
     upsample,
 )
+from dipjax.generators.layers import Block, Conv, Generator, Norm, ScaleInit
 
 CHOICES = {
     "downsample": get_args(Downsampling),

@@ -1,205 +1,31 @@
-"""The layers of a generator: convolution, norm with activation, up- and down-sampling.
+"""The layers of a generator, as Flax modules: convolution, norm, and the block of the two.
 
-Everything is written for one image `(H, W, C)`; `jax.vmap` batches. There are no running
-statistics: batch normalisation of a single image is per-channel normalisation of that image,
-so a generator stays a pure function of its params and its code.
-
-`convolve` and `normalise` bring their own backward passes: generators have gradients of any
-order by `jax.grad` and `jax.vjp`, but no `jax.jvp`.
+There are no running statistics: batch normalisation of a single image is per-channel
+normalisation of that image, so a generator stays a pure function of its params and its code.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from dipjax.operators import Downsample
+from dipjax.generators.functions import (
+    Activation,
+    Array,
+    Downsampling,
+    Padding,
+    convolve,
+    halve,
+    identity,
+    leaky_relu,
+    normalise,
+    pad,
+)
 
-Array = jax.Array
 Params = dict[str, Any]
-Activation = Callable[[Array], Array]
-Padding = Literal["reflect", "zero"]
-Upsampling = Literal["bilinear", "nearest"]
 ScaleInit = Literal["ones", "uniform"]
-Downsampling = Literal["stride", "average", "max", "lanczos2", "lanczos3"]
-
-EPS = 1e-5  # of the norm, as in PyTorch's BatchNorm2d
-
-
-def leaky_relu(x: Array) -> Array:
-    """`max(x, 0.2 x)`, the activation of the published network (TARGETS Q4)."""
-    return jnp.where(x >= 0, x, 0.2 * x)
-
-
-def identity(x: Array) -> Array:
-    return x
-
-
-# --- convolution ---------------------------------------------------------------------------
-
-
-def _conv(x: Array, w: Array, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Array:
-    """Cross-correlation of `x` (H, W, C) with `w` (k, k, C, D), `pad` zeros (before, after)."""
-    dims = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x[None], w, (stride, stride), (pad, pad), dimension_numbers=dims
-    )[0]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: Array, w: Array, stride: int = 1) -> Array:
-    """`y_ijd = sum_abc w_abcd x_(si+a)(sj+b)c`: cross-correlation without padding.
-
-    The same as `lax.conv_general_dilated(..., padding="VALID")`, in the form that XLA's CPU
-    backend runs at the machine's peak, forwards and backwards, inside and outside of loops.
-
-    Args:
-        x: image (H, W, C).
-        w: kernel (k, k, C, D).
-        stride: the step `s` in both directions.
-
-    Returns:
-        Image ((H - k) // s + 1, (W - k) // s + 1, D).
-    """
-    k = w.shape[0]
-    if k == 1 and stride == 1:
-        return x @ w[0, 0]
-    # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
-    # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
-    return _conv(x, w, stride, (stride, 0))[1:, 1:]
-
-
-def _convolve_forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
-    return convolve(x, w, stride), (x, w)
-
-
-def _convolve_backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    x, w = saved
-    k, c, d = w.shape[0], w.shape[2], w.shape[3]
-    if k == 1 and stride == 1:
-        return dy @ w[0, 0].T, (x.reshape(-1, c).T @ dy.reshape(-1, d))[None, None]
-    if stride > 1:
-        dy = _dilate(dy, stride, (x.shape[0] - k + 1, x.shape[1] - k + 1))
-    dx = _conv(dy, w[::-1, ::-1].swapaxes(2, 3), pad=(k - 1, k - 1))
-    # Channels as the batch, the batch as channels: written out, because the layout that the
-    # compiler picks for a weight gradient inside `scan` is a hundred times slower on the CPU.
-    dw = lax.conv_general_dilated(
-        x[None].transpose(3, 1, 2, 0),
-        dy[None].transpose(1, 2, 0, 3),
-        (1, 1),
-        "VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    ).transpose(1, 2, 0, 3)
-    return dx, dw
-
-
-def _dilate(dy: Array, stride: int, shape: tuple[int, int]) -> Array:
-    """Zeros between the entries of `dy`, up to `shape`: the transpose of a stride."""
-    after = [n - 1 - stride * (m - 1) for n, m in zip(shape, dy.shape, strict=False)]
-    pads = (0, after[0], stride - 1), (0, after[1], stride - 1), (0, 0, 0)
-    return lax.pad(dy, jnp.zeros((), dy.dtype), pads)
-
-
-convolve.defvjp(_convolve_forward, _convolve_backward)
-
-
-def pad(x: Array, p: int, padding: Padding) -> Array:
-    """`p` rows and columns on each side of `x` (H, W, C), mirrored without the edge or zero."""
-    if p == 0:
-        return x
-    return jnp.pad(
-        x, ((p, p), (p, p), (0, 0)), mode="reflect" if padding == "reflect" else "constant"
-    )
-
-
-# --- norm ----------------------------------------------------------------------------------
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def normalise(x: Array, scale: Array, bias: Array, activation: Activation = identity) -> Array:
-    """`a(gamma (x - mean x) / sqrt(var x + eps) + beta)`, per channel over the whole image.
-
-    Train-mode batch normalisation of one image and the activation `a` behind it, as one pass:
-    the backward pass recomputes what it needs from `x` instead of reading it from memory.
-
-    Args:
-        x: image (H, W, C); the statistics are float32 at least, whatever its type.
-        scale: `gamma` (C,).
-        bias: `beta` (C,).
-        activation: `a`, applied to each entry.
-    """
-    return _normalise_forward(x, scale, bias, activation)[0]
-
-
-def _sum(x: Array) -> Array:
-    """Sum over rows and columns, in two stages: faster and more exact than in one."""
-    return x.sum(1, keepdims=True).sum(0, keepdims=True)
-
-
-def _normalise_forward(x, scale, bias, activation):
-    n = x.shape[0] * x.shape[1]
-    wide = x.astype(scale.dtype)
-    mean = _sum(wide) / n
-    inverse = lax.rsqrt(_sum((wide - mean) ** 2) / n + EPS)
-    y = activation((wide - mean) * (inverse * scale[None, None]) + bias[None, None])
-    return y.astype(x.dtype), (x, scale, bias, mean, inverse)
-
-
-def _normalise_backward(activation, saved, dy):
-    x, scale, bias, mean, inverse = saved
-    n = x.shape[0] * x.shape[1]
-    x_hat = (x.astype(scale.dtype) - mean) * inverse
-    _, pull = jax.vjp(activation, x_hat * scale[None, None] + bias[None, None])
-    (du,) = pull(dy.astype(scale.dtype))
-    d_bias, d_scale = _sum(du), _sum(du * x_hat)
-    dx = (scale[None, None] * inverse) * (du - d_bias / n - x_hat * (d_scale / n))
-    return dx.astype(x.dtype), d_scale[0, 0], d_bias[0, 0]
-
-
-normalise.defvjp(_normalise_forward, _normalise_backward)
-
-
-# --- resampling ----------------------------------------------------------------------------
-
-
-def upsample(x: Array, method: Upsampling, shape: tuple[int, ...]) -> Array:
-    """`x` (h, w, C) at twice its size, cut to `shape` = (H, W): H in {2h - 1, 2h}, W likewise.
-
-    `bilinear` is PyTorch's `align_corners=False`: weights 3/4 and 1/4, edges repeated.
-    """
-    double = _double_bilinear if method == "bilinear" else _double_nearest
-    return double(double(x, 0), 1)[: shape[0], : shape[1]]
-
-
-def _double_nearest(x: Array, axis: int) -> Array:
-    return jnp.repeat(x, 2, axis)
-
-
-def _double_bilinear(x: Array, axis: int) -> Array:
-    n = x.shape[axis]
-    part = partial(lax.slice_in_dim, x, axis=axis)
-    before = jnp.concatenate([part(0, 1), part(0, n - 1)], axis)
-    after = jnp.concatenate([part(1, n), part(n - 1, n)], axis)
-    pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
-    return pairs.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
-
-
-def halve(x: Array, method: Downsampling) -> Array:
-    """`x` (H, W, C) at half its size, (ceil(H / 2), ceil(W / 2), C); an odd edge is repeated."""
-    if method == "lanczos2" or method == "lanczos3":
-        return Downsample(2, kernel=method)(x)
-    h, w, c = x.shape
-    x = jnp.pad(x, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
-    cells = x.reshape(-(-h // 2), 2, -(-w // 2), 2, c)
-    return cells.mean((1, 3)) if method == "average" else cells.max((1, 3))
-
-
-# --- modules -------------------------------------------------------------------------------
 
 
 class Generator(nn.Module):
