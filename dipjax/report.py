@@ -59,9 +59,11 @@ class Watch:
         every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
+        bar.set_description("compiling")
         with bar, _interrupts() as interrupts:
             for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                 times.append(time.perf_counter())
+                bar.set_description("fitting", refresh=False)
                 bar.set_postfix_str(self._postfix(progress), refresh=False)
                 bar.update(progress.step - bar.n)
                 if interrupts:
