@@ -232,8 +232,7 @@ def _restore(
 
     alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
     images.save(output, result.image, alpha=alpha, depth=picture.depth, overwrite=options.force)
-    before = {"input": y if factor == 1 else _enlarge(y, factor)}
-    views = {**before, "restored": result.image}
+    views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": result.image}
     if reference is not None:
         views["reference"] = reference
     record = {

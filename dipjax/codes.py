@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 Array = jax.Array
 Code = Callable[[Array, tuple[int, ...]], Array]
@@ -65,5 +64,4 @@ def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
     if not callable(sigma) and sigma == 0:
         return z
     scale = sigma(step) if callable(sigma) else sigma
-    # Without the barrier the compiler draws the numbers again for each use of the code.
-    return lax.optimization_barrier(z + scale * jax.random.normal(key, z.shape, z.dtype))
+    return z + scale * jax.random.normal(key, z.shape, z.dtype)
