@@ -6,10 +6,12 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 from dipjax import codes as codes
 from dipjax import generators as generators
 from dipjax import images as images
+from dipjax import memory as memory
 from dipjax import metrics as metrics
 from dipjax import objectives as objectives
 from dipjax import operators as operators
 from dipjax import stopping as stopping
+from dipjax import tiles as tiles
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
 from dipjax.fitting import Fitter as Fitter
@@ -20,11 +22,13 @@ from dipjax.fitting import fit as fit
 from dipjax.fitting import fitter as fitter
 from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
+from dipjax.memory import estimate_memory as estimate_memory
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term
 from dipjax.tasks import denoise as denoise
 from dipjax.tasks import inpaint as inpaint
 from dipjax.tasks import super_resolve as super_resolve
+from dipjax.tiles import tiled as tiled
 
 __version__ = "0.1.0"
