@@ -257,6 +257,7 @@ def _restore(
         "output": str(output),
         "preset": options.preset or tasks.default_preset(),
         "settings": report.describe(watch.settings),
+        "tile": plan.tile,
         "seed": options.seed,
         "steps": watch.steps,
         "interrupted": watch.interrupted,

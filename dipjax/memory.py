@@ -67,6 +67,22 @@ def estimate_memory(
     """
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     generator = generator if dtype is None else generator.clone(dtype=dtype)
+    parts = account(shape, generator, code, optimizer)
+    member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
+    return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
+
+
+class Account(NamedTuple):
+    """Bytes of a fit: its state, the gradient, the residuals and the largest of these."""
+
+    state: int
+    gradient: int
+    residuals: int
+    largest: int
+
+
+def account(shape: tuple[int, int, int], generator: Any, code: Any, optimizer: Any) -> Account:
+    """What a trace of a fit tells, see `estimate_memory`."""
 
     def traced(key: Array):
         z, key = fitting._code(key, code, shape, 1)
@@ -76,10 +92,9 @@ def estimate_memory(
         return run, pull
 
     run, pull = jax.eval_shape(traced, jax.random.key(0))
-    residuals = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull)]
-    gradient = _bytes(run.fit.params)
-    member = _bytes(run) + gradient + sum(residuals) + WORKSPACE * max(residuals, default=0)
-    return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
+    residuals = [_bytes(leaf) for leaf in jax.tree.leaves(pull)]
+    largest = max(residuals, default=0)
+    return Account(_bytes(run), _bytes(run.fit.params), sum(residuals), largest)
 
 
 def _bytes(tree: Any) -> int:
