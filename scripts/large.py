@@ -92,8 +92,8 @@ def result(work: Path, pieces: list[dict[str, Any]], options: list[str]) -> dict
     )
     run = json.loads((work / "run.json").read_text())
     parts = tiles.cut(noisy.shape, tuple(run["tile"]))
-    edges = [part.rows.start for part in parts if part.rows.start > SIZE // 2][0]
-    window = slice(edges - 200, edges + 312)
+    edge = next(part.rows.start for part in parts if part.rows.start > SIZE // 2)
+    window = slice(edge - 200, edge + 312)
     rows = [("noisy", noisy), ("restored", restored), ("true", true)]
     small = [(title, x.reshape(512, 8, 512, 8, 3).mean((1, 3))) for title, x in rows]
     report.figure(RESULTS / "large.png", [[(title, jnp.asarray(x)) for title, x in small]])

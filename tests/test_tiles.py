@@ -108,8 +108,9 @@ def test_every_task_in_tiles(key, y):
 
 
 def test_one_tile_is_the_task_itself(key, y):
-    image = dipjax.tiled(dipjax.denoise, key, y, **TINY)
-    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=tiles.Loop(), **TINY)
+    options = dict(TINY, code=dipjax.codes.uniform)
+    image = dipjax.tiled(dipjax.denoise, key, y, **options)
+    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=tiles.Loop(), **options)
     np.testing.assert_allclose(image, alone.image, atol=1e-6)
 
 
@@ -127,11 +128,12 @@ def test_a_tile_starts_where_the_one_before_ended(key, y):
     dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), warm=0.5, driver=driver, **TINY)
     first, second, *_ = calls
     assert "start" not in first and (first["steps"], second["steps"]) == (4, 2)
-    assert second["decay"] == first["decay"] ** 2
     jax.tree.map(np.testing.assert_array_equal, second["start"].params, first["end"].params)
-    calls.clear()
-    dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), warm=1, driver=driver, **TINY)
-    assert all("start" not in call and call["steps"] == 4 for call in calls)
+    np.testing.assert_array_equal(first["code"], y[:, :8])
+    for options in (dict(warm=1), dict(code=dipjax.codes.uniform)):
+        calls.clear()
+        dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), driver=driver, **TINY, **options)
+        assert all("start" not in call and call["steps"] == 4 for call in calls)
 
 
 class Counted(tiles.Loop):
@@ -185,6 +187,15 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(key, y, tmp_path):
     with pytest.raises(ValueError, match="something else"):
         dipjax.tiled(dipjax.denoise, key, y, **(options | dict(folder=tmp_path)))
     assert files == {path: path.read_bytes() for path in (tmp_path / "tiles").iterdir()}
+
+
+@pytest.mark.parametrize("sigma", [0.03, 0.1, 0.2])
+def test_the_noise_level_is_seen_through_a_picture(sigma):
+    rows, columns = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
+    x = (rows // 16 + columns // 12) % 2 * 0.4 + 0.1 * np.sin(rows * columns / 300)
+    y = x[..., None] + sigma * RNG.standard_normal((96, 64, 1))
+    assert tiles.noise_level(y) == pytest.approx(sigma, rel=0.2)
+    assert tiles.noise_level(x[..., None]) < 0.03
 
 
 @pytest.mark.parametrize(
