@@ -53,7 +53,7 @@ class Watch:
     quiet: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: {"compile": 0.0, "run": 0.0})
     interrupted: bool = False
     state: fitting.Run | None = None
 
@@ -77,7 +77,7 @@ class Watch:
         self.state = progress.state
         self.steps += progress.step
         seconds = _seconds(np.diff(times))
-        self.seconds = {n: round(s + self.seconds.get(n, 0), 2) for n, s in seconds.items()}
+        self.seconds = {n: round(s + self.seconds[n], 2) for n, s in seconds.items()}
         return fitting.finish(progress.state)
 
     def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
