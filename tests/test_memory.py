@@ -49,7 +49,7 @@ def test_forecast_is_near_what_xla_plans(key, shape):
 
 
 def test_nothing_is_computed_for_a_forecast():
-    assert estimate_memory((8192, 8192, 3)) > 2**38
+    assert estimate_memory((16384, 16384, 3), SMALL) > 2**37
 
 
 def test_forecast_grows_with_members_and_area_and_shrinks_with_the_type():
