@@ -38,7 +38,10 @@ HEAVY = optax.piecewise_constant_schedule(10.0, {10_000: 0.2, 15_000: 0.25})
 
 SIX_SCALES = Hourglass(widths=(16, 32, 64, 128, 128, 128), downsample="average")
 INVERSION = SIX_SCALES.clone(
-    kernels_down=(7, 7, 5, 5, 3, 3), kernels_up=(7, 7, 5, 5, 3, 3), padding="zero", upsample="nearest"
+    kernels_down=(7, 7, 5, 5, 3, 3),
+    kernels_up=(7, 7, 5, 5, 3, 3),
+    padding="zero",
+    upsample="nearest",
 )
 MAXIMISATION = SIX_SCALES.clone(
     skips=(0, 4, 4, 4, 4, 4), kernels_down=(5, 3, 5, 5, 3, 5), kernels_up=(5, 3, 5, 3, 5, 3)
@@ -248,13 +251,12 @@ def _weighted(layer: Layers) -> dict[str, float]:
 
 def _targets(target, phi: Network, weights: Mapping[str, float], shape):
     """layer -> activations, and the (H, W) of the image to find."""
-    if not isinstance(target, Mapping) and jnp.ndim(target) in (2, 3):
-        if jnp.ndim(target) == 2 or jnp.shape(target)[-1] in (1, 3):
-            x = images.check(target)
-            x = jnp.broadcast_to(x, (*x.shape[:2], 3))
-            return phi.activations(x, weights.keys()), shape or x.shape[:2]
-    size = shape or (phi.size, phi.size)
-    return _checked(target, phi, weights, size), size
+    if isinstance(target, Mapping) or (jnp.ndim(target) == 3 and jnp.shape(target)[-1] > 3):
+        size = shape or (phi.size, phi.size)
+        return _checked(target, phi, weights, size), size
+    x = images.check(target)
+    x = jnp.broadcast_to(x, (*x.shape[:2], 3)) if x.shape[-1] == 1 else x
+    return phi.activations(x, weights.keys()), shape or x.shape[:2]
 
 
 def _checked(target: Any, phi: Network, weights, size) -> dict[str, Array]:

@@ -39,7 +39,7 @@ def parameter_noise(
         key = jax.random.fold_in(jax.random.key(seed), bits)
         return ParameterNoiseState(jnp.zeros((), jnp.int32), jax.random.key_data(key))
 
-    def update(updates: Any, state: ParameterNoiseState, params: Any = None):
+    def update(updates: Any, state: Any, params: Any = None):
         if params is None:
             raise ValueError("parameter_noise needs the params: update(updates, state, params)")
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)

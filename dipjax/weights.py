@@ -111,10 +111,12 @@ def check_hash(path: Path, sha256: str | None = None) -> None:
 
 
 def _npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
+    with open(path, "rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("a single array, not an archive of arrays by name")
-        return {name: file[name] for name in file.files}
+        with archive:
+            return {name: archive[name] for name in archive.files}
 
 
 def _safetensors(path: Path) -> Arrays:

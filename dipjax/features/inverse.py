@@ -10,6 +10,7 @@ decoder was trained on many pictures to give the mean of all that share them:
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.struct
 import jax
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax.features.layers import Conv, Relu, UpConv
-from dipjax.features.loading import Arrays, Params, Table, Weights, arrays_of, assemble
+from dipjax.features.loading import Arrays, Params, Table, Weights, arrays_of, assemble, flat
 from dipjax.weights import WeightsError
 
 Array = jax.Array
@@ -40,7 +41,7 @@ class InverseNetwork:
 
     def __call__(self, activations: Array, shape: tuple[int, int] | None = None) -> Array:
         """The image (H, W, 3) behind activations (h, w, c), of shape (H, W) if given."""
-        x = activations
+        x: Any = activations
         for name, layer in self.table:
             params = {"params": self.params[name]} if name in self.params else {}
             x = layer.apply(params, x)
@@ -50,13 +51,7 @@ class InverseNetwork:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The weights by name, as `dipjax.weights.save` writes and `inverse` reads them."""
-        found = {}
-        for name, params in self.params.items():
-            params = params.get("conv", params)
-            slot = name if "kernel" in self.params[name] else f"{name}_conv"
-            found[f"{slot}_w"] = np.asarray(params["kernel"])
-            found[f"{slot}_b"] = np.asarray(params["bias"])
-        return found
+        return flat(self.params)
 
 
 def inverse_table(convs: Sequence[int], upconvs: Sequence[int]) -> Table:
@@ -118,4 +113,4 @@ def _widths(arrays: Arrays, stem: str) -> list[int]:
 
 def loss(network: InverseNetwork, activations: Array, image: Array) -> Array:
     """`|x - g(a)|^2 / n` of one image (H, W, 3): what training makes small."""
-    return jnp.mean((network(activations, image.shape[:2]) - image) ** 2)
+    return jnp.mean((network(activations, (image.shape[0], image.shape[1])) - image) ** 2)

@@ -118,7 +118,7 @@ class MaxPool(Layer):
         k, s = self.kernel, self.stride
         if min(x.shape[:2]) < k:
             raise ValueError(f"{self.name} has {k} x {k} windows and an input of {x.shape[:2]}")
-        out = [(0, -(n - k) % s if self.ceil else 0) for n in x.shape[:2]]
+        out: Any = [(0, -(n - k) % s if self.ceil else 0) for n in x.shape[:2]]
         return nn.max_pool(x, (k, k), (s, s), out)
 
 

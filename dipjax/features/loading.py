@@ -112,6 +112,17 @@ def _nested(found: Mapping[str, Params]) -> Params:
     return result
 
 
+def flat(params: Params) -> dict[str, np.ndarray]:
+    """Params as arrays by name, `fire2_expand1x1_w` and `_b`: what `assemble` reads."""
+    result = {}
+    for layer, below in params.items():
+        for slot, pair in _parts(layer, below):
+            stem = slot.replace("/", "_")
+            result[f"{stem}_w"] = np.asarray(pair["kernel"])
+            result[f"{stem}_b"] = np.asarray(pair["bias"])
+    return result
+
+
 def _find(arrays: Arrays, slot: str, torch_name: str | None, used: set[str]):
     """(kernel (k, k, in, out) or (out, in), bias) of a slot, or None where it has neither."""
     flat = slot.replace("/", "_")
@@ -120,7 +131,9 @@ def _find(arrays: Arrays, slot: str, torch_name: str | None, used: set[str]):
     for kernel, bias in names:
         present = [key for key in (kernel, bias) if key in arrays]
         if len(present) == 1:
-            raise WeightsError(f"{present[0]} is there, but not {({kernel, bias} - {*present}).pop()}")
+            raise WeightsError(
+                f"{present[0]} is there, but not {({kernel, bias} - {*present}).pop()}"
+            )
         if present:
             used.update(present)
             w = arrays[kernel]

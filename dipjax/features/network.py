@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from functools import cache, partial
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.struct
 import jax
@@ -20,12 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax import images
-from dipjax.features.layers import Layer
+from dipjax.features.loading import Params, Table, flat
 from dipjax.operators import Operator
 
 Array = jax.Array
-Params = dict[str, Any]
-Table = tuple[tuple[str, Layer], ...]
 
 
 class Receptive(NamedTuple):
@@ -146,6 +144,10 @@ class Network:
             if name in layers:
                 found[name] = x
         return found
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights by name, as `dipjax.weights.save` writes them and the networks read them."""
+        return flat(self.params)
 
     def receptive(self, layer: str) -> Receptive:
         """Size, stride and start of the receptive fields of a layer, in pixels."""

@@ -97,7 +97,9 @@ def _torch_names(table: Table) -> dict[str, str]:
     for i, (row, layer) in enumerate(table):
         if isinstance(layer, Fire):
             names[f"{row}/squeeze1x1"] = f"features.{i}.squeeze"
-            names |= {f"{row}/{part}": f"features.{i}.{part}" for part in ("expand1x1", "expand3x3")}
+            names |= {
+                f"{row}/{part}": f"features.{i}.{part}" for part in ("expand1x1", "expand3x3")
+            }
         elif row == "conv1":
             names[row] = f"features.{i}"
     return names
