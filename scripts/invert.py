@@ -1,6 +1,6 @@
 """Inverts the layers of AlexNet and maximises classes of SqueezeNet, and measures both.
 
-    python scripts/invert.py monkey conv4        one layer, with the network and with total variation
+    python scripts/invert.py monkey conv4        one layer, and total variation beside it
     python scripts/invert.py                     both pictures of the paper, conv1 ... conv5
     python scripts/invert.py --classes "black swan"
     python scripts/invert.py --table             the records so far, and the figures
@@ -116,11 +116,11 @@ def summary() -> str:
     for name in PICTURES:
         ours, tv = (records(name, preset) for preset in PRESETS)
         for r, t in zip(ours, tv, strict=False):
-            (c, p), (d, q) = (next(iter(record["classes"].items())) for record in (r, t))
+            ours_said, tv_said = ("{} {:.2f}".format(*_first(record)) for record in (r, t))
             lines.append(
-                f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} | {c} {p:.2f} "
+                f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} | {ours_said} "
                 f"| {r['steps']} | {r['seconds']['run']:.0f} | {t['feature_error']:.2%} "
-                f"| {t['psnr']:.2f} | {d} {q:.2f} |"
+                f"| {t['psnr']:.2f} | {tv_said} |"
             )
         if ours:
             report.figure(RESULTS / f"invert-{name}-row.png", [_row(name, p) for p in PRESETS])
@@ -128,6 +128,10 @@ def summary() -> str:
         r = json.loads(file.read_text())
         lines.append(f"{r['class']}: {r['classes']}, {r['steps']} steps, {r['seconds']['run']} s")
     return "\n".join(lines)
+
+
+def _first(record: dict[str, Any]) -> tuple[str, float]:
+    return next(iter(record["classes"].items()))
 
 
 def _row(name: str, preset: str) -> list[tuple[str, Array]]:
