@@ -118,8 +118,8 @@ def summary() -> str:
         for r, t in zip(ours, tv, strict=False):
             ours_said, tv_said = ("{} {:.2f}".format(*_first(record)) for record in (r, t))
             lines.append(
-                f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} | {ours_said} "
-                f"| {r['steps']} | {r['seconds']['run']:.0f} | {t['feature_error']:.2%} "
+                f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} "
+                f"| {ours_said} | {r['steps']} | {r['seconds']['run']:.0f} | {t['feature_error']:.2%} "
                 f"| {t['psnr']:.2f} | {tv_said} |"
             )
         if ours:
