@@ -119,8 +119,8 @@ def summary() -> str:
             ours_said, tv_said = ("{} {:.2f}".format(*_first(record)) for record in (r, t))
             lines.append(
                 f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} "
-                f"| {ours_said} | {r['steps']} | {r['seconds']['run']:.0f} | {t['feature_error']:.2%} "
-                f"| {t['psnr']:.2f} | {tv_said} |"
+                f"| {ours_said} | {r['steps']} | {r['seconds']['run']:.0f} "
+                f"| {t['feature_error']:.2%} | {t['psnr']:.2f} | {tv_said} |"
             )
         if ours:
             report.figure(RESULTS / f"invert-{name}-row.png", [_row(name, p) for p in PRESETS])
