@@ -175,11 +175,13 @@ def _reached(name: str, table: Table, wanted: list[str], found: Params) -> Table
 
 def _random(key: Array, wanted) -> dict[str, Params]:
     """He's initialisation: `N(0, 2 / fan_in)`, biases 0."""
-    result = {}
-    for i, (slot, shapes) in enumerate(wanted.items()):
-        scale = np.sqrt(2 / np.prod(shapes["kernel"][:-1]))
-        kernel = scale * jax.random.normal(jax.random.fold_in(key, i), shapes["kernel"])
-        result[slot] = {"kernel": kernel, "bias": jnp.zeros(shapes["bias"])}
+    # NumPy draws: JAX would compile a program for each of the shapes, ten seconds in all.
+    rng, result = np.random.default_rng(np.ravel(jax.random.key_data(key))), {}
+    for slot, shapes in wanted.items():
+        scale = np.float32(np.sqrt(2 / np.prod(shapes["kernel"][:-1])))
+        kernel = scale * rng.standard_normal(shapes["kernel"], np.float32)
+        bias = np.zeros(shapes["bias"], np.float32)
+        result[slot] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
     return result
 
 
