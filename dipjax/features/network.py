@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from functools import cache, partial
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -131,19 +131,9 @@ class Network:
         """
         if image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(f"{self.name} takes RGB images (H, W, 3), not {image.shape}")
-        x, found = self.colour(image), {}
-        for name, layer in self.table:
-            params = {"params": self.params[name]} if name in self.params else {}
-            try:
-                x = layer.apply(params, x)
-            except ValueError as error:
-                raise ValueError(
-                    f"an image of {image.shape[0]} x {image.shape[1]} pixels is too small for "
-                    f"{self.name} up to {name}"
-                ) from error
-            if name in layers:
-                found[name] = x
-        return found
+        layers = {self.resolve(layer): None for layer in layers}
+        last = max(layers, key=self.layers.index)
+        return _activations(self.upto(last), jnp.asarray(image), tuple(layers))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The weights by name, as `dipjax.weights.save` writes them and the networks read them."""
@@ -187,7 +177,7 @@ class Network:
         """
         self.class_layer  # noqa: B018 raises where there are no classes
         view = centred(images.check(image), self.size)
-        probabilities = np.asarray(_activations(self, view, (self.layers[-1],))[self.layers[-1]])
+        probabilities = np.asarray(self(self.layers[-1])(view))
         order = np.argsort(-probabilities[0, 0], kind="stable")[:top]
         return [(classes()[i], float(probabilities[0, 0, i])) for i in order]
 
@@ -208,7 +198,21 @@ class Features(Operator):
 
 @partial(jax.jit, static_argnames="layers")
 def _activations(network: Network, image: Array, layers: tuple[str, ...]) -> dict[str, Array]:
-    return network.activations(image, layers)
+    """One pass through the table; compiled as one program, also for those who use no `jit`."""
+    x: Any = network.colour(image)
+    found = {}
+    for name, layer in network.table:
+        params = {"params": network.params[name]} if name in network.params else {}
+        try:
+            x = layer.apply(params, x)
+        except ValueError as error:
+            raise ValueError(
+                f"an image of {image.shape[0]} x {image.shape[1]} pixels is too small for "
+                f"{network.name} up to {name}"
+            ) from error
+        if name in layers:
+            found[name] = x
+    return found
 
 
 def centred(image: Array, size: int) -> Array:
