@@ -104,7 +104,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "fast": {
             "generator": TAPERED,
             "code": codes.uniform,
-            "optimizer": SHAKEN,
+            "optimizer": OPTIMIZERS["adam(0.01)"],
             "jitter": 0.03,
             "decay": 0.99,
             "steps": 500,
