@@ -33,6 +33,10 @@ SHAKEN = OPTIMIZERS["adam(0.01) + parameter noise(1/50)"] = optax.chain(
     optax.adam(0.01), parameter_noise(1 / 50)
 )
 
+FADING_ADAM = OPTIMIZERS["adam(0.01 -> 0.0005)"] = optax.adam(
+    optax.cosine_decay_schedule(0.01, 2000, alpha=0.05)
+)
+
 # Jitter of 10, 2 and 0.5 against a code of at most 0.1 (appendix of the inversion notebook).
 HEAVY = optax.piecewise_constant_schedule(10.0, {10_000: 0.2, 15_000: 0.25})
 
@@ -79,10 +83,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "fast": {
             "generator": TAPERED,
             "code": codes.uniform,
-            "optimizer": OPTIMIZERS["adam(0.01)"],
+            "optimizer": FADING_ADAM,
             "jitter": FADING,
             "decay": 0.99,
-            "steps": 1200,
+            "steps": 2000,
         },
         "tv": {
             "generator": Pixels(),
@@ -90,8 +94,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "optimizer": OPTIMIZERS["adam(0.01)"],
             "jitter": 0.0,
             "decay": 0.99,
-            "steps": 1200,
-            "regularizer": 1e-3 * TotalVariation(beta=2.0),
+            "steps": 2000,
+            "regularizer": 1e-4 * TotalVariation(beta=2.0),
         },
     },
     "maximize_activation": {
