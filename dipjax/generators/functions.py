@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dipjax.generators.convolution import convolve as convolve
 from dipjax.operators import Downsample
 
 Array = jax.Array
@@ -32,74 +33,6 @@ def leaky_relu(x: Array) -> Array:
 
 def identity(x: Array) -> Array:
     return x
-
-
-# --- convolution ---------------------------------------------------------------------------
-
-
-def _conv(x: Array, w: Array, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Array:
-    """Cross-correlation of `x` (H, W, C) with `w` (k, k, C, D), `pad` zeros (before, after)."""
-    dims = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x[None], w, (stride, stride), (pad, pad), dimension_numbers=dims
-    )[0]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: Array, w: Array, stride: int = 1) -> Array:
-    """`y_ijd = sum_abc w_abcd x_(si+a)(sj+b)c`: cross-correlation without padding.
-
-    The same as `lax.conv_general_dilated(..., padding="VALID")`, in the form that XLA's CPU
-    backend runs at the machine's peak, forwards and backwards, inside and outside of loops.
-
-    Args:
-        x: image (H, W, C).
-        w: kernel (k, k, C, D).
-        stride: the step `s` in both directions.
-
-    Returns:
-        Image ((H - k) // s + 1, (W - k) // s + 1, D).
-    """
-    k = w.shape[0]
-    if k == 1 and stride == 1:
-        return x @ w[0, 0]
-    # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
-    # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
-    return _conv(x, w, stride, (stride, 0))[1:, 1:]
-
-
-def _convolve_forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
-    return convolve(x, w, stride), (x, w)
-
-
-def _convolve_backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    x, w = saved
-    k, c, d = w.shape[0], w.shape[2], w.shape[3]
-    if k == 1 and stride == 1:
-        return dy @ w[0, 0].T, (x.reshape(-1, c).T @ dy.reshape(-1, d))[None, None]
-    if stride > 1:
-        dy = _dilate(dy, stride, (x.shape[0] - k + 1, x.shape[1] - k + 1))
-    dx = _conv(dy, w[::-1, ::-1].swapaxes(2, 3), pad=(k - 1, k - 1))
-    # Channels as the batch, the batch as channels: written out, because the layout that the
-    # compiler picks for a weight gradient inside `scan` is a hundred times slower on the CPU.
-    dw = lax.conv_general_dilated(
-        x[None].transpose(3, 1, 2, 0),
-        dy[None].transpose(1, 2, 0, 3),
-        (1, 1),
-        "VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    ).transpose(1, 2, 0, 3)
-    return dx, dw
-
-
-def _dilate(dy: Array, stride: int, shape: tuple[int, int]) -> Array:
-    """Zeros between the entries of `dy`, up to `shape`: the transpose of a stride."""
-    after = [n - 1 - stride * (m - 1) for n, m in zip(shape, dy.shape, strict=False)]
-    pads = (0, after[0], stride - 1), (0, after[1], stride - 1), (0, 0, 0)
-    return lax.pad(dy, jnp.zeros((), dy.dtype), pads)
-
-
-convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def pad(x: Array, p: int, padding: Padding) -> Array:
