@@ -1,4 +1,4 @@
-"""Convolution without padding, forwards and backwards, in the forms that run at the machine's limit.
+"""Convolution without padding, forwards and backwards, in the forms that run fastest.
 
 Accelerators have their libraries. XLA's CPU backend has one fast operation, the matrix product: a
 plain convolution there runs at half of its rate, the gradient of a kernel at a tenth (and in a
@@ -18,7 +18,9 @@ from jax import lax
 Array = jax.Array
 
 NHWC = ("NHWC", "HWIO", "NHWC")
-WINOGRAD_FROM = 48 * 48  # pixels; below, its sixteen products are too small to pay
+
+# Where Winograd's sixteen products pay: below, they are too small, and only more to compile.
+WINOGRAD_PIXELS, WINOGRAD_CHANNELS = 60 * 60, 32
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -80,8 +82,13 @@ def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array
 
 
 def _products(x: Array, w: Array, stride: int) -> Array:
-    k = w.shape[0]
-    if k == 3 and stride == 1 and (x.shape[0] - 2) * (x.shape[1] - 2) >= WINOGRAD_FROM:
+    pixels, channels = x.shape[0] * x.shape[1], min(w.shape[2:])
+    if (
+        w.shape[0] == 3
+        and stride == 1
+        and pixels >= WINOGRAD_PIXELS
+        and channels >= WINOGRAD_CHANNELS
+    ):
         return winograd(x, w)
     # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
     # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
@@ -96,13 +103,14 @@ def _products_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Arra
 
 
 def _kernel_gradient(x: Array, dy: Array, stride: int, k: int) -> Array:
-    """`dw_ab = x_ab^T dy`, one product for each tap: `x_ab` are the pixels that `w_ab` meets."""
-    h, w = dy.shape[:2]
+    """`dw_ab = x_ab^T dy`, one product a tap: `x_ab` are the pixels that `w_ab` meets."""
+
+    def cut(x: Array, start: int, axis: int) -> Array:
+        end = start + stride * (dy.shape[axis] - 1) + 1
+        return lax.slice_in_dim(x, start, end, stride, axis=axis)
 
     def tap(a: int, b: int) -> Array:
-        rows = lax.slice_in_dim(x, a, a + stride * (h - 1) + 1, stride, axis=0)
-        seen = lax.slice_in_dim(rows, b, b + stride * (w - 1) + 1, stride, axis=1)
-        return _flat(seen).T @ _flat(dy)
+        return _flat(cut(cut(x, a, 0), b, 1)).T @ _flat(dy)
 
     return jnp.stack([jnp.stack([tap(a, b) for b in range(k)]) for a in range(k)])
 
@@ -190,7 +198,9 @@ def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> list[Array]:
     """The rows of `matrix @ parts`, for a matrix of -1, 0 and 1."""
 
     def row(signs: np.ndarray) -> Array:
-        terms = [part if sign > 0 else -part for sign, part in zip(signs, parts, strict=True) if sign]
+        terms = [
+            part if sign > 0 else -part for sign, part in zip(signs, parts, strict=True) if sign
+        ]
         return functools.reduce(operator.add, terms)
 
     return [row(signs) for signs in matrix]

@@ -35,13 +35,39 @@ def identity(x: Array) -> Array:
     return x
 
 
+# --- padding -------------------------------------------------------------------------------
+
+
 def pad(x: Array, p: int, padding: Padding) -> Array:
     """`p` rows and columns on each side of `x` (H, W, C), mirrored without the edge or zero."""
     if p == 0:
         return x
-    return jnp.pad(
-        x, ((p, p), (p, p), (0, 0)), mode="reflect" if padding == "reflect" else "constant"
-    )
+    if padding == "zero":
+        return jnp.pad(x, ((p, p), (p, p), (0, 0)))
+    if min(x.shape[:2]) <= p:  # mirrored more than once
+        return jnp.pad(x, ((p, p), (p, p), (0, 0)), mode="reflect")
+    return _reflect(x, p)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _reflect(x: Array, p: int) -> Array:
+    # The margins are written in place, because the compiler repeats a padding that is computed
+    # in each of the sixteen or nine places where a convolution reads it.
+    x = jnp.pad(x, ((p, p), (p, p), (0, 0)))
+    near, far = slice(p + 1, 2 * p + 1), slice(-2 * p - 1, -p - 1)
+    x = x.at[:p].set(x[near][::-1]).at[-p:].set(x[far][::-1])
+    return x.at[:, :p].set(x[:, near][:, ::-1]).at[:, -p:].set(x[:, far][:, ::-1])
+
+
+def _reflect_backward(p: int, _, dy: Array) -> tuple[Array]:
+    """Each margin is added to the rows or columns that it mirrors: in place, no other pass."""
+    near, far = slice(p + 1, 2 * p + 1), slice(-2 * p - 1, -p - 1)
+    dy = dy.at[:, near].add(dy[:, :p][:, ::-1]).at[:, far].add(dy[:, -p:][:, ::-1])
+    dy = dy.at[near].add(dy[:p][::-1]).at[far].add(dy[-p:][::-1])
+    return (dy[p:-p, p:-p],)
+
+
+_reflect.defvjp(lambda x, p: (_reflect(x, p), None), _reflect_backward)
 
 
 # --- norm ----------------------------------------------------------------------------------
@@ -100,20 +126,51 @@ def upsample(x: Array, method: Upsampling, shape: tuple[int, ...]) -> Array:
     `bilinear` is PyTorch's `align_corners=False`: weights 3/4 and 1/4, edges repeated.
     """
     double = _double_bilinear if method == "bilinear" else _double_nearest
-    return double(double(x, 0), 1)[: shape[0], : shape[1]]
+    return double(x)[: shape[0], : shape[1]]
 
 
-def _double_nearest(x: Array, axis: int) -> Array:
-    return jnp.repeat(x, 2, axis)
+def _double_nearest(x: Array) -> Array:
+    h, w, c = x.shape
+    return jnp.broadcast_to(x[:, None, :, None], (h, 2, w, 2, c)).reshape(2 * h, 2 * w, c)
 
 
-def _double_bilinear(x: Array, axis: int) -> Array:
+@jax.custom_vjp
+def _double_bilinear(x: Array) -> Array:
+    return _double(_double(x, 0), 1)
+
+
+def _double(x: Array, axis: int) -> Array:
+    """`y_2i = 3/4 x_i + 1/4 x_(i-1)`, `y_(2i+1) = 3/4 x_i + 1/4 x_(i+1)` along an axis."""
     n = x.shape[axis]
     part = partial(lax.slice_in_dim, x, axis=axis)
     before = jnp.concatenate([part(0, 1), part(0, n - 1)], axis)
     after = jnp.concatenate([part(1, n), part(n - 1, n)], axis)
     pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
     return pairs.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
+
+
+def _halve(dy: Array, axis: int) -> Array:
+    """The adjoint of `_double`, written out: the derived one takes three times as long."""
+    n = dy.shape[axis] // 2
+    even, odd = (lax.slice_in_dim(dy, k, None, 2, axis=axis) for k in (0, 1))
+    dx = 0.75 * (even + odd) + 0.25 * (_shift(even, -1, axis) + _shift(odd, 1, axis))
+    first, last = (
+        lax.slice_in_dim(part, k, k + 1, axis=axis) for part, k in ((even, 0), (odd, n - 1))
+    )
+    at = (slice(None),) * axis
+    return dx.at[(*at, slice(0, 1))].add(0.25 * first).at[(*at, slice(n - 1, n))].add(0.25 * last)
+
+
+def _shift(x: Array, by: int, axis: int) -> Array:
+    """`x` moved by one place along an axis, a zero where it came from."""
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (by, -by, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), edges)
+
+
+_double_bilinear.defvjp(
+    lambda x: (_double_bilinear(x), None), lambda _, dy: (_halve(_halve(dy, 0), 1),)
+)
 
 
 def halve(x: Array, method: Downsampling) -> Array:
