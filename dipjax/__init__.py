@@ -4,12 +4,15 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 """
 
 from dipjax import codes as codes
+from dipjax import features as features
 from dipjax import generators as generators
 from dipjax import images as images
 from dipjax import metrics as metrics
 from dipjax import objectives as objectives
 from dipjax import operators as operators
+from dipjax import optimizers as optimizers
 from dipjax import stopping as stopping
+from dipjax import weights as weights
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
 from dipjax.fitting import Fitter as Fitter
@@ -20,6 +23,8 @@ from dipjax.fitting import fit as fit
 from dipjax.fitting import fitter as fitter
 from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
+from dipjax.inversion import invert_features as invert_features
+from dipjax.inversion import maximize_activation as maximize_activation
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, images, report, tasks
+from dipjax import cache, cli_features, images, report, tasks
 from dipjax import demo as demonstration
 from dipjax.images import Picture
 
@@ -119,6 +119,10 @@ def super_resolve(
     _check_files(output, picture, common, input)
     task = partial(tasks.super_resolve, factor=factor)
     _restore("super_resolve", picture, input, output, common, task, factor)
+
+
+app.command(cli_features.invert)
+app.command(cli_features.activate)
 
 
 @app.command

@@ -5,17 +5,20 @@ import inspect
 import pytest
 
 import dipjax
-from dipjax import codes, metrics, objectives, operators, stopping
+from dipjax import codes, features, metrics, objectives, operators, optimizers, stopping, weights
 
 MODULES = (
     dipjax,
     codes,
+    features,
     dipjax.generators,
     dipjax.images,
     metrics,
     objectives,
     operators,
+    optimizers,
     stopping,
+    weights,
 )
 PUBLIC = {
     f"{module.__name__}.{name}": thing
@@ -40,7 +43,17 @@ def test_key_comes_first(function):
         assert names[0] == "key"
 
 
-@pytest.mark.parametrize("task", [dipjax.denoise, dipjax.inpaint, dipjax.super_resolve, dipjax.fit])
+@pytest.mark.parametrize(
+    "task",
+    [
+        dipjax.denoise,
+        dipjax.inpaint,
+        dipjax.super_resolve,
+        dipjax.invert_features,
+        dipjax.maximize_activation,
+        dipjax.fit,
+    ],
+)
 def test_options_are_keywords(task):
     for parameter in inspect.signature(task).parameters.values():
         has_default = parameter.default is not parameter.empty
