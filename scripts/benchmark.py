@@ -47,19 +47,18 @@ RESULTS = HERE / "results"
 
 def pieces(backend: str, size: int) -> list[str]:
     """The names of all pieces for a CPU or a GPU, what matters first; a name is its call."""
-    nets = ("fast", "paper")
-    if backend == "gpu":
-        sizes, first = (512, 256, 1024, 2048), (512, 256)
-        ensembles = [("paper", 256), ("fast", 256), ("paper", 512)]
-    else:
-        sizes, first = (128, 256, 512), (128, 256)
-        ensembles = [("fast", 128), ("paper", 128), ("fast", 256)]
+    gpu = backend == "gpu"
+    sizes = (512, 256, 1024, 2048) if gpu else (128, 256, 512)
+    nets = [(net, n) for n in sizes for net in ("paper", "fast")]
+    few = nets[:2] if gpu else nets[:4]
+    groups = [("paper", 256), ("fast", 256), ("paper", 512)]
+    groups = groups if gpu else [("fast", 128), ("paper", 128), ("fast", 256)]
     names = ["peak"]
-    names += [f"step {net} {n}" for n in sizes for net in nets]
-    names += [f"compile {net} {n}" for n in first for net in nets]
-    names += [f"ensemble {m} {net} {n}" for net, n in ensembles for m in (2, 8, 32)]
-    names += [f"memory {net} {n}" for n in sizes for net in nets]
-    names += [f"dispatch fast {n}" for n in first] + [f"second fast {first[0]}"]
+    names += [f"step {net} {n}" for net, n in nets]
+    names += [f"compile {net} {n} {1 if gpu else 3}" for net, n in few]
+    names += [f"ensemble {m} {net} {n}" for net, n in groups for m in (8, 2, 32)]
+    names += [f"memory {net} {n}" for net, n in nets]
+    names += [f"dispatch fast {n}" for n in sizes[:2]] + [f"second fast {sizes[0]}"]
     if DATA is None:
         return names
     names += [f"pace {task} {size}" for task in CROPS]

@@ -138,8 +138,8 @@ def _work(preset: str, size: int) -> list[roofline.Work]:
 
 def _turn_steps(preset: str, size: int) -> int:
     """Steps of a turn of about two seconds on a CPU, half a second on a GPU."""
-    work = 1e14 if GPU else 1.5e11 * CORES / 2
-    return int(np.clip(work / roofline.flops(_work(preset, size)), 2, 100 if GPU else 40))
+    work, least, most = (3e13, 5, 100) if GPU else (0.75e11 * CORES, 2, 40)
+    return int(np.clip(work / roofline.flops(_work(preset, size)), least, most))
 
 
 # --- the pieces ----------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def _gpu_peak(name: str) -> float:
     return (jax.devices()[0].memory_stats() or {})["peak_bytes_in_use"] / GIB
 
 
-def compile(preset: str, size: int, repeats: int = 3) -> dict[str, Any]:
+def compile(preset: str, size: int, repeats: int) -> dict[str, Any]:
     """Seconds from the call to the end of the first step, with an empty cache and a filled one.
 
     Every start is a process of its own and every cold start has a cache of its own.

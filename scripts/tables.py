@@ -11,6 +11,15 @@ from trajectories import comparison
 
 Record = dict[str, Any]
 NONE = "–"
+NOTES = """\
+Medians of seven interleaved turns. Float32 gain: the quickest float32 form of PyTorch over that of
+dipjax; best gain: the quickest of all forms over ours. Of peak: the operations of the plain
+network's convolutions (the same for both libraries) a second, against a large matrix product; of
+roofline: the time in which each convolution runs at that rate or moves its input and output at
+the rate of a large copy, everything else being free, against the measured; both for dipjax in
+float32 / bf16, which is float32 on GPUs as either library computes it by default (TF32). Time to
+quality is without compilation, on the mean of the crops: when each is as good as the peer at its
+published number of steps, or at its best."""
 
 
 def records(folder: Path) -> dict[str, Record]:
@@ -23,9 +32,11 @@ def markdown(folder: Path, size: int = 128) -> str:
     parts = []
     for record in records(folder).values():
         parts.append(heading(record))
-        parts += filter(None, (make(record) for make in (steps, compilation, ensembles, memory)))
-        parts += filter(None, [quality(record, size)])
-    return "\n\n".join(parts) or f"no records in {folder}: run python scripts/benchmark.py"
+        tables = [make(record) for make in (steps, compilation, ensembles, memory, loops)]
+        parts += filter(None, [*tables, quality(record, size)])
+    if not parts:
+        return f"no records in {folder}: run python scripts/benchmark.py"
+    return "\n\n".join([*parts, NOTES])
 
 
 def line(result: dict[str, Any]) -> str:
@@ -97,8 +108,9 @@ def _fractions(record: Record, result: dict) -> list[str]:
     for kind, size in (("float32", 4), ("bf16", 2)):
         seconds = result["forms"].get(f"dipjax {kind}", {}).get("seconds")
         if best and seconds:
-            floor = roofline.floor(result["convolutions"], best[kind], best["copy"], size)
-            fractions[0].append(f"{result['flops'] / seconds / best[kind]:.0%}")
+            rate = max(best[kind], best["float32"])  # bf16 may have no arithmetic of its own
+            floor = roofline.floor(result["convolutions"], rate, best["copy"], size)
+            fractions[0].append(f"{result['flops'] / seconds / rate:.0%}")
             fractions[1].append(f"{floor / seconds:.0%}")
     return [" / ".join(values) or NONE for values in fractions]
 
@@ -139,6 +151,21 @@ def memory(record: Record) -> str:
     return _table(["peak memory, GiB (forecast)", *names], body)
 
 
+def loops(record: Record) -> str:
+    """What the loop costs, and what a second picture of the same shape."""
+    body = []
+    for words, result in _results(record, "dispatch"):
+        seconds = [result["forms"].get(name, {}).get("seconds") for name in ("scanned", "driven")]
+        cells = [f"{1e3 * s:.3g} ms" if s else NONE for s in seconds]
+        body.append([f"step, {' '.join(words)}", *cells, _ratio(*seconds)])
+    for name, piece in record["pieces"].items():
+        if name.startswith("second") and "first" in piece["result"]:
+            pair = [piece["result"][kind] for kind in ("second", "first")]
+            label = f"second picture, first picture, {name.removeprefix('second ')}"
+            body.append([label, *(f"{s:.3g} s" for s in pair), _ratio(*pair)])
+    return _table(["what", "in one dispatch", "step by step from Python", "ratio"], body)
+
+
 def quality(record: Record, size: int) -> str:
     """Seconds until the mean crop is as good as the peer's at its published number of steps."""
     body = []
@@ -148,14 +175,14 @@ def quality(record: Record, size: int) -> str:
         speed = {"dipjax": _best(pace, "dipjax", ""), "peer": _best(pace, "torch", "float32")}
         if not pairs or not all(speed.values()):
             continue
-        for estimate in ("average", "iterate"):
+        for estimate in ("average", "iterate", "best average"):
             c = comparison(*zip(*pairs, strict=True), estimate, speed)
             seconds = [NONE if s is None else f"{s:.0f}" for s in c["seconds"].values()]
             gain = f"{c['speedup']:.1f}" if c["speedup"] else f"ends at {c['end']:.2f} dB"
             row = [f"{task}, {len(pairs)} crops", estimate, f"{c['target']:.2f}"]
             body.append([*row, f"{c['published']:.0f}", *seconds, gain])
-    header = ["time to quality", "peer's estimate", "its dB at the published steps"]
-    header += ["s, published steps", "s, peer", "s, dipjax", "gain"]
+    header = ["time to quality", "peer's estimate", "its dB", "s, published steps"]
+    header += ["s, peer", "s, dipjax", "gain"]
     return _table(header, body)
 
 

@@ -36,21 +36,22 @@ def mean_curve(trajectories: list[Trajectory], estimate: str) -> tuple[list[int]
 def comparison(
     peers: list[Trajectory], own: list[Trajectory], estimate: str, pace: dict[str, float]
 ) -> dict[str, Any]:
-    """The mean crop: steps and seconds in which each is at the peer's quality at its end.
+    """The mean crop: steps and seconds in which each is at a quality of the peer.
 
     Args:
         peers: trajectories of the peer to its published number of steps.
         own: those of dipjax for the same crops; its estimate is always the average.
-        estimate: of the peer, "average" or "iterate".
+        estimate: of the peer, at its end "average" or "iterate", or the "best average" of all,
+            at which it would have had to stop.
         pace: seconds a step of "dipjax" and of the "peer".
 
     Returns:
         `target` in dB, `steps` and `seconds` until both have it (None where it is not
         reached), `published` seconds of the peer, `end` of dipjax in dB, `speedup`.
     """
-    steps, curve = mean_curve(peers, estimate)
+    steps, curve = mean_curve(peers, estimate.removeprefix("best "))
     our_steps, ours = mean_curve(own, "average")
-    target = curve[-1]
+    target = max(curve) if estimate.startswith("best") else curve[-1]
     counts = {"peer": reached(steps, curve, target), "dipjax": reached(our_steps, ours, target)}
     seconds = {who: n and n * pace[who] for who, n in counts.items()}
     return {
