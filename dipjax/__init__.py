@@ -7,11 +7,13 @@ from dipjax import codes as codes
 from dipjax import features as features
 from dipjax import generators as generators
 from dipjax import images as images
+from dipjax import memory as memory
 from dipjax import metrics as metrics
 from dipjax import objectives as objectives
 from dipjax import operators as operators
 from dipjax import optimizers as optimizers
 from dipjax import stopping as stopping
+from dipjax import tiles as tiles
 from dipjax import weights as weights
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
@@ -25,11 +27,13 @@ from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
 from dipjax.inversion import invert_features as invert_features
 from dipjax.inversion import maximize_activation as maximize_activation
+from dipjax.memory import estimate_memory as estimate_memory
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term
 from dipjax.tasks import denoise as denoise
 from dipjax.tasks import inpaint as inpaint
 from dipjax.tasks import super_resolve as super_resolve
+from dipjax.tiles import tiled as tiled
 
 __version__ = "0.1.0"

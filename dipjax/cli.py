@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_features, images, report, tasks
+from dipjax import cache, cli_features, images, memory, report, tasks, tiles
 from dipjax import demo as demonstration
 from dipjax.images import Picture
 
@@ -36,6 +37,8 @@ class Options:
         figure: draw before and after side by side into this file.
         json: write settings, times and scores into this file.
         force: replace files that exist already; the input is never replaced.
+        tile: side of the tiles to restore one by one; chosen where memory is short.
+        tiles: keep finished tiles in this folder; the same command goes on from there.
         quiet: print nothing but errors.
     """
 
@@ -46,6 +49,8 @@ class Options:
     figure: Path | None = None
     json: Path | None = None
     force: bool = False
+    tile: int | None = None
+    tiles: Path | None = None
     quiet: bool = False
 
 
@@ -92,8 +97,7 @@ def inpaint(
     _check_files(output, picture, common, input, mask)
     if not common.quiet:
         print(f"{known.mean():.1%} of the pixels are known")
-    task = partial(tasks.inpaint, mask=jnp.asarray(known))
-    _restore("inpaint", picture, input, output, common, task)
+    _restore("inpaint", picture, input, output, common, tasks.inpaint, known)
 
 
 @app.command
@@ -118,7 +122,7 @@ def super_resolve(
         )
     _check_files(output, picture, common, input)
     task = partial(tasks.super_resolve, factor=factor)
-    _restore("super_resolve", picture, input, output, common, task, factor)
+    _restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 
 app.command(cli_features.invert)
@@ -140,12 +144,13 @@ def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: b
 
 @app.command
 def info():
-    """Print versions, devices and the folder of the compilation cache."""
+    """Print versions, devices, free memory and the folder of the compilation cache."""
     environment = report.environment()
     for name, number in environment["versions"].items():
         print(f"{name:10} {number}")
     print(f"{'devices':10} {', '.join(environment['devices'])}")
     print(f"{'cores':10} {environment['cores']}")
+    print(f"{'free':10} {memory.gib(memory.free_memory())}")
     print(f"{'cache':10} {cache.folder() or 'off'}")
 
 
@@ -168,6 +173,8 @@ def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path
         report.check_figure(options.figure)
     if options.steps is not None and not 1 <= options.steps <= 10**7:
         raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
+    if options.tile is not None and options.tile < 16:
+        raise ValueError(f"--tile {options.tile}: must be at least 16")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed {options.seed}: must be from 0 to {2**32 - 1}")
     if options.preset not in (None, *tasks.PRESETS["denoise"]):
@@ -223,6 +230,7 @@ def _restore(
     output: Path,
     options: Options,
     task: Callable,
+    *data: np.ndarray,
     factor: int = 1,
 ) -> None:
     """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one."""
@@ -232,11 +240,19 @@ def _restore(
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
     key = jax.random.key(options.seed)
-    result = task(key, y, preset=options.preset, driver=watch, **steps)
+    plan = _plan(options, shape, factor, partial(task, key, y, *data, preset=options.preset))
+    settings = {"preset": options.preset, "generator": plan.generator, **steps}
+    if plan.tile:
+        watch = report.Watch(quiet=True)
+        settings |= {"tile": plan.tile, "factor": factor, "folder": options.tiles}
+        pictures = tiles.iterate(task, key, y, *data, driver=watch, **settings)
+        image = jnp.asarray(watch.tiles(pictures, options.quiet))
+    else:
+        image = task(key, y, *data, driver=watch, **settings).image
 
     alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
-    images.save(output, result.image, alpha=alpha, depth=picture.depth, overwrite=options.force)
-    views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": result.image}
+    images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": image}
     if reference is not None:
         views["reference"] = reference
     record = {
@@ -245,6 +261,7 @@ def _restore(
         "output": str(output),
         "preset": options.preset or tasks.default_preset(),
         "settings": report.describe(watch.settings),
+        "tile": plan.tile,
         "seed": options.seed,
         "steps": watch.steps,
         "interrupted": watch.interrupted,
@@ -253,7 +270,7 @@ def _restore(
     }
     if reference is not None:
         record["before"] = report.scores(views["input"], reference)
-        record["after"] = report.scores(result.image, reference)
+        record["after"] = report.scores(image, reference)
     if options.json:
         report.write_json(options.json, record)
     if options.figure:
@@ -262,6 +279,28 @@ def _restore(
         print(report.summary(record))
     if watch.interrupted:
         raise KeyboardInterrupt
+
+
+def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
+    """What the memory allows, told in a line."""
+    asked = {}
+
+    def ask(key, objective, shape, **settings):
+        asked.update(settings)
+        raise _Asked
+
+    with suppress(_Asked):
+        task(driver=ask)
+    asked = {name: asked[name] for name in ("generator", "code", "optimizer")}
+    side = (options.tile,) if options.tile else None
+    plan = memory.plan(shape, factor=factor, sides=side, **asked)
+    if not options.quiet:
+        print(plan.text)
+    return plan
+
+
+class _Asked(Exception):
+    """A task has said what it wants fitted."""
 
 
 def _enlarge(x: Array | np.ndarray, factor: int) -> Array:

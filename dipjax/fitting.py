@@ -165,6 +165,7 @@ def fit(
     decay: float = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
+    start: FitState | None = None,
 ) -> Restoration:
     """Fit a generator to one measurement: `min_theta E(f_theta(z))`, stopped before the noise.
 
@@ -183,6 +184,8 @@ def fit(
         decay: of the average of the iterates, in [0, 1).
         steps: at most this many.
         stop: the rule that ends the fit earlier, from `stopping`.
+        start: the end of another fit (`.state.fit` of a `Progress`), whose params and
+            optimiser state this one starts from; random params by default.
 
     Returns:
         A `Restoration`, whose `.image` is the average.
@@ -193,7 +196,7 @@ def fit(
     """
     z, key = _code(key, code, shape, steps)
     settings = _settings(generator, shape, optimizer, jitter, decay, stop)
-    return _fit(key, as_objective(objective), z, settings, tuple(shape), steps)
+    return _fit(key, as_objective(objective), z, settings, tuple(shape), steps, start)
 
 
 def iterate(
@@ -208,6 +211,7 @@ def iterate(
     decay: float = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
+    start: FitState | None = None,
     every: int = CHUNK,
     state: Run | None = None,
 ) -> Iterator[Progress]:
@@ -231,7 +235,7 @@ def iterate(
     settings = _settings(generator, shape, optimizer, jitter, decay, stop)
     objective, every = as_objective(objective), min(every, steps)
     if state is None:
-        run = _started(key, objective, z, settings, tuple(shape), steps)
+        run = _started(key, objective, z, settings, tuple(shape), steps, start)
     else:
         run = _resumed(state, steps)
     while int(run.fit.step) < steps and not bool(run.stop.stop):
@@ -282,8 +286,8 @@ def _active(run: Run) -> Array:
 
 
 @partial(jax.jit, static_argnames=("settings", "shape", "steps"))
-def _fit(key, objective, z, settings: Settings, shape, steps: int) -> Restoration:
-    run = _start(key, objective, z, settings, shape, steps)
+def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
+    run = _start(key, objective, z, settings, shape, steps, start)
     chunks = -(-steps // CHUNK)
     length = -(-steps // chunks)
     run = lax.while_loop(_active, lambda run: _chunk(key, run, objective, settings, length), run)
@@ -296,9 +300,12 @@ def _advance(key, run: Run, objective, settings: Settings, length: int):
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)
 
 
-def _start(key, objective, z, settings: Settings, shape, steps: int) -> Run:
-    """The state before the first step."""
-    state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
+def _start(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Run:
+    """The state before the first step; a copy, because `iterate` uses its memory again."""
+    if start is None:
+        state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
+    else:
+        state = jax.tree.map(jnp.copy, start._replace(step=jnp.zeros((), jnp.int32), z=z))
     made = jax.eval_shape(settings.generator.apply, state.params, z)
     if made.shape != shape:
         raise ValueError(

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import fitting, images, metrics, tasks
+from dipjax import fitting, images, metrics, tasks, tiles
 from dipjax.fitting import Progress, Restoration
 
 Array = jax.Array
@@ -44,6 +44,9 @@ class Watch:
         steps: how many were made.
         seconds: of compilation and of running.
         interrupted: whether it was Ctrl-C that ended it.
+        state: the last of the fit's.
+
+    It may be called again, as for tiles: steps and seconds add up.
     """
 
     reference: Array | None = None
@@ -52,10 +55,11 @@ class Watch:
     steps: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    state: fitting.Run | None = None
 
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
-        self.settings = settings
+        self.settings = self.settings or settings
         every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
@@ -70,9 +74,24 @@ class Watch:
                     self.interrupted = True
                     break
         assert progress is not None  # a fit makes at least one step
-        self.steps = progress.step
-        self.seconds = _seconds(np.diff(times))
+        self.state = progress.state
+        self.steps += progress.step
+        seconds = _seconds(np.diff(times))
+        self.seconds = {n: round(s + self.seconds.get(n, 0), 2) for n, s in seconds.items()}
         return fitting.finish(progress.state)
+
+    def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
+        """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
+        picture = None
+        with tqdm(unit="tile", disable=quiet, dynamic_ncols=True) as bar, _interrupts() as caught:
+            for picture in pictures:
+                bar.total = picture.total
+                bar.update(picture.done - bar.n)
+                if caught or self.interrupted:
+                    self.interrupted = picture.done < picture.total or self.interrupted
+                    break
+        assert picture is not None  # there is a tile at least
+        return picture.image
 
     def _postfix(self, progress: Progress) -> str:
         loss = f"loss {progress.loss:.4g}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dipjax import cli, images, report, tasks
+from dipjax import cli, images, memory, report, tasks
 from dipjax.generators import Hourglass
 
 RNG = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_quiet_prints_nothing(folder, capfd):
 def test_info(capsys):
     assert run("info") == 0
     out = capsys.readouterr().out
-    for word in ("jax", "flax", "python", "devices", "cache"):
+    for word in ("jax", "flax", "python", "devices", "free", "cache"):
         assert word in out
 
 
@@ -137,6 +137,56 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
     assert images.load("out.png").shape == PIXELS.shape
     record = json.loads((folder / "out.json").read_text())
     assert record["interrupted"] and record["steps"] == report.EVERY
+
+
+def test_the_forecast_is_told(folder, capsys):
+    assert run("denoise in.png -o out.png") == 0
+    assert "6 x 8 needs 0." in capsys.readouterr().out
+
+
+def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
+    images.save("large.png", RNG.random((100, 70, 3)))
+    shape, small = (100, 70, 3), tasks.PRESETS["denoise"]["fast"]["generator"]
+    monkeypatch.setattr(memory, "COMPILER", 0)
+    monkeypatch.setattr(memory, "free_memory", lambda: memory.estimate_memory(shape, small))
+    assert run("denoise large.png -o out.png --reference large.png --json out.json") == 0
+    assert "70 x 100 needs 0.0 GiB, 0.0 GiB are free: fitted in 2 tiles" in capsys.readouterr().out
+    assert images.load("out.png").shape == (100, 70, 3)
+    assert json.loads((folder / "out.json").read_text())["tile"] == [64, 64]
+    monkeypatch.setattr(memory, "free_memory", lambda: 0)
+    assert run("denoise large.png -o none.png") == 2
+    assert "too little even for tiles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolve"])
+def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
+    images.save("large.png", RNG.random((20, 20, 3)))
+    images.save("known.png", (RNG.random((20, 20)) > 0.5) * 1.0)
+    options = {"inpaint": " --mask known.png", "super-resolve": " --factor 2"}.get(task, "")
+    line = f"{task} large.png --tile 16 --tiles kept{options}"
+    assert run(f"{line} -o a.png") == 0
+    assert len(list((folder / "kept").glob("*.npy"))) == (9 if task == "super-resolve" else 4)
+    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    assert run(f"{line} -o b.png") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+def test_ctrl_c_saves_the_tiles_so_far(folder, monkeypatch):
+    images.save("large.png", RNG.random((16, 30, 3)))
+    postfix = report.Watch._postfix
+
+    def interrupt(self, progress):
+        os.kill(os.getpid(), signal.SIGINT)
+        return postfix(self, progress)
+
+    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    line = "denoise large.png -o out.png --tile 16 --tiles kept --json out.json --steps 100"
+    assert run(line) == 130
+    before, after = images.load("large.png"), images.load("out.png")
+    np.testing.assert_array_equal(after[:, 16:], before[:, 16:])
+    assert np.abs(after[:, :14] - before[:, :14]).mean() > 0.01
+    assert not list((folder / "kept").glob("*.npy"))  # that tile was cut short
+    assert json.loads((folder / "out.json").read_text())["interrupted"]
 
 
 MISTAKES = {
@@ -157,6 +207,8 @@ MISTAKES = {
     "denoise in.png -o out.png --steps 0": "--steps 0",
     "denoise in.png -o out.png --steps -5": "--steps -5",
     "denoise in.png -o out.png --seed -1": "--seed -1",
+    "denoise in.png -o out.png --tile 4": "--tile 4",
+    "denoise in.png -o out.png --tile 16 --tiles .": "something else than tiles",
     "denoise in.png -o out.png --preset slow": "--preset slow",
     "denoise in.png -o out.png --reference small.png": "they must agree",
     "super-resolve in.png -o out.png --factor 0": "--factor 0",

@@ -58,6 +58,8 @@ class Hourglass(Generator):
         scale_init: the norms' scales start at "ones", or "uniform" in [0, 1] as in the
             PyTorch of the paper's day, which is a different prior (TARGETS Q5).
         dtype: of the convolutions; params, statistics and the image are float32 at least.
+        remat: keep the inputs of the blocks only, and compute what is inside them again in the
+            backward pass: less memory, more time, the same result.
 
     Raises:
         ValueError: for an option that is unknown, or does not have one value for each scale.
@@ -78,6 +80,7 @@ class Hourglass(Generator):
     sigmoid: bool = True
     scale_init: ScaleInit = "ones"
     dtype: jnp.dtype = jnp.float32
+    remat: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -120,7 +123,7 @@ class Hourglass(Generator):
         return self._block(f"mix_{i}", up, 1)(y) if self.mix else y
 
     def _block(self, name: str, features: int, kernel: int, downsample=None) -> Block:
-        return Block(
+        return (nn.remat(Block) if self.remat else Block)(
             features,
             kernel,
             downsample,

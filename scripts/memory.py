@@ -1,0 +1,112 @@
+"""Measures the peak memory of fits against its forecast.
+
+    python scripts/memory.py
+
+Each shape is fitted for a few steps in a process of its own, which notes how far its resident
+memory rose above that before the fit. The result is written to scripts/results/memory.json, with
+the constants of dipjax/memory.py that would suit it best.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import tyro
+
+import dipjax
+from dipjax import fitting, memory, report, tasks
+
+RESULTS = Path(__file__).resolve().parent / "results"
+FITS = [("paper", n, n, False) for n in (96, 192, 256)]
+FITS += [("fast", 128, 128, False), ("fast", 256, 384, False), ("fast", 512, 512, False)]
+FITS += [("paper", 256, 256, True), ("fast", 512, 512, True)]
+CHUNK = 2
+
+
+def peak() -> int:
+    """The most bytes that were ever resident."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
+    """A fit of a few steps: its forecast, its peak, and what XLA says that it allocates."""
+    chosen = tasks.PRESETS["denoise"][preset]
+    generator = chosen["generator"].clone(remat=remat)
+    shape, key = (h, w, 3), jax.random.key(0)
+    jax.block_until_ready(jax.jit(jnp.dot)(jnp.ones((64, 64)), jnp.ones((64, 64))))
+    objective = dipjax.data_term(dipjax.operators.Identity(), jax.random.uniform(key, shape))
+    forecast = memory.estimate_memory(shape, generator, code=chosen["code"])
+    parts = memory.account(shape, generator, chosen["code"], chosen["optimizer"])
+
+    before = peak()
+    settings = partial(fitting._settings, generator, shape, chosen["optimizer"], chosen["jitter"])
+    settings = settings(chosen["decay"], dipjax.stopping.never())
+    z, key = fitting._code(key, chosen["code"], shape, 2 * CHUNK)
+    run = fitting._started(key, objective, z, settings, shape, 2 * CHUNK)
+    advance = fitting._advance.lower(key, run, objective, settings, CHUNK).compile()
+    for _ in range(2):
+        run, *images = advance(key, run, objective)
+    jax.block_until_ready((run, images))
+    measured = peak() - before
+    planned = advance.memory_analysis()
+    return {
+        "preset": preset,
+        "shape": shape,
+        "remat": remat,
+        "forecast": forecast,
+        "measured": measured,
+        "ratio": round(forecast / measured, 3),
+        "arguments": planned.argument_size_in_bytes,
+        "temporary": planned.temp_size_in_bytes,
+        **parts._asdict(),
+    }
+
+
+def constants(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The constants of the forecast by which these rows would be met in the median."""
+    workspace = [
+        (row["temporary"] - row["gradient"] - row["residuals"]) / row["largest"] for row in rows
+    ]
+    compiler = [row["measured"] - row["arguments"] - row["temporary"] for row in rows]
+    return {"WORKSPACE": round(median(workspace), 2), "COMPILER": int(median(compiler))}
+
+
+def main(
+    one: Annotated[
+        tuple[str, int, int, bool] | None, tyro.conf.arg(metavar="PRESET H W REMAT")
+    ] = None,
+) -> None:
+    """Measure the peak memory of fits against its forecast.
+
+    Args:
+        one: measure this fit in this process, and print it.
+    """
+    if one:
+        print(json.dumps(measure(*one)))
+        return
+    rows = []
+    for preset, h, w, remat in FITS:
+        line = [sys.executable, __file__, "--one", preset, str(h), str(w), str(remat)]
+        out = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
+        rows.append(row := json.loads(out.splitlines()[-1]))
+        forecast, measured = (f"{row[name] / 2**20:.0f} MiB" for name in ("forecast", "measured"))
+        print(
+            f"{preset} {h} x {w}{' with remat' if remat else ''}: "
+            f"{forecast} forecast, {measured} measured, ratio {row['ratio']}",
+            flush=True,
+        )
+    plain = [row for row in rows if not row["remat"]]
+    record = {"fits": rows, "best": constants(plain), **report.environment()}
+    report.write_json(RESULTS / "memory.json", record)
+    print(f"dipjax/memory.py would be best with {record['best']}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

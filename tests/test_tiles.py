@@ -1,0 +1,235 @@
+"""Tiles: where they lie, how they are blended, and what passes from one to the next."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dipjax
+from dipjax import tiles
+
+RNG = np.random.default_rng(0)
+TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
+GRIDS = [(8, 8, 2), (9, 8, 2), (5, 8, 2), (100, 32, 4), (101, 32, 31), (64, 16, 0), (4096, 512, 64)]
+
+
+def negative(key, y, *data, driver, factor=1):
+    """A task whose result is not its input."""
+    return SimpleNamespace(image=jnp.asarray(1 - y.repeat(factor, 0).repeat(factor, 1)))
+
+
+@pytest.fixture
+def y():
+    return RNG.random((20, 15, 3), np.float32)
+
+
+# --- the grid and the blend ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n, tile, overlap", GRIDS)
+def test_tiles_cover_all_and_share_enough(n, tile, overlap):
+    tile = min(n, tile)
+    first = tiles.starts(n, tile, overlap)
+    assert first[0] == 0 and first[-1] == n - tile
+    assert all(1 <= gap <= tile - overlap for gap in np.diff(first))
+    if len(first) > 1:  # one less would not do
+        assert (len(first) - 1) * (tile - overlap) < n - overlap
+
+
+@pytest.mark.parametrize("n, tile, overlap", GRIDS)
+def test_weights_are_a_smooth_partition_of_unity(n, tile, overlap):
+    tile = min(n, tile)
+    first = tiles.starts(n, tile, overlap)
+    w, total = tiles.weights(first, tile), np.zeros(n)
+    for start, row in zip(first, w, strict=True):
+        total[start : start + tile] += row
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+    assert w.min() >= 0
+    if overlap > 2:
+        assert np.abs(np.diff(w)).max() < 3 / overlap
+        assert max(w[1:, 0].max(initial=0), w[:-1, -1].max(initial=0)) < 2 / overlap
+
+
+@pytest.mark.parametrize("tile", [(8, 8), (20, 15), (64, 64), (7, 40)])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_tiling_a_pointwise_task_changes_nothing(key, y, tile, factor):
+    image = tiles.tiled(negative, key, y, tile=tile, factor=factor)
+    np.testing.assert_allclose(image, negative(key, y, driver=None, factor=factor).image, atol=1e-6)
+
+
+def test_every_tile_has_one_size_and_lies_beside_the_one_before():
+    parts = tiles.cut((100, 70, 3), (32, 24), 4)
+    assert {part.weight.shape for part in parts} == {(32, 24, 1)}
+    for a, b in pairwise(parts):
+        assert (a.rows == b.rows) != (a.columns == b.columns)
+        assert a.rows.start < b.rows.stop and b.rows.start < a.rows.stop
+        assert a.columns.start < b.columns.stop and b.columns.start < a.columns.stop
+
+
+def test_the_image_so_far_is_the_measurement_where_no_tile_is(key, y):
+    progress = next(tiles.iterate(negative, key, y, tile=(20, 8), overlap=0))
+    assert (progress.done, progress.total) == (1, 2)
+    np.testing.assert_allclose(progress.image[:, :7], 1 - y[:, :7], atol=1e-6)
+    np.testing.assert_array_equal(progress.image[:, 8:], y[:, 8:])
+
+
+@pytest.mark.parametrize("overlap, seam", [(0, True), (16, False)])
+def test_seam_sees_what_an_overlap_avoids(key, overlap, seam):
+    """Tiles that differ by a constant each, as fits do, and noise as their error elsewhere."""
+
+    def biased(key, y, *, driver):
+        return SimpleNamespace(image=y + 0.05 * jax.random.normal(key, (1, 1, 1)))
+
+    truth = RNG.random((128, 96, 3), np.float32)
+    y = truth + 0.02 * RNG.standard_normal(truth.shape, np.float32)
+    options = dict(tile=(32, 32), overlap=overlap)
+    image = tiles.tiled(biased, key, y, **options)
+    ratio = tiles.seam(image, truth, tiles.cut(y.shape, **options))
+    assert ratio > 1.3 if seam else 0.95 < ratio < 1.05
+
+
+# --- fits ----------------------------------------------------------------------------------
+
+
+def test_every_task_in_tiles(key, y):
+    options = dict(TINY, tile=(12, 12), warm=0.5)
+    assert dipjax.tiled(dipjax.denoise, key, y, **options).shape == y.shape
+    larger = dipjax.tiled(dipjax.super_resolve, key, y, factor=2, **options)
+    assert larger.shape == (40, 30, 3)
+    mask = RNG.random((20, 15)) > 0.5
+    filled = dipjax.tiled(
+        dipjax.inpaint, key, np.where(mask[..., None], y, np.nan), mask, **options
+    )
+    np.testing.assert_array_equal(filled[mask], y[mask])
+    assert np.isfinite(filled).all()
+
+
+def test_one_tile_is_the_task_itself(key, y):
+    options = dict(TINY, code=dipjax.codes.uniform)
+    image = dipjax.tiled(dipjax.denoise, key, y, **options)
+    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=tiles.Loop(), **options)
+    np.testing.assert_allclose(image, alone.image, atol=1e-6)
+
+
+def test_a_tile_starts_where_the_one_before_ended(key, y):
+    calls = []
+
+    class Recorded(tiles.Loop):
+        def __call__(self, *args, **settings):
+            calls.append(dict(settings))
+            result = super().__call__(*args, **settings)
+            calls[-1]["end"] = jax.tree.map(jnp.copy, self.state.fit)
+            return result
+
+    driver = Recorded()
+    dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), warm=0.5, driver=driver, **TINY)
+    first, second, *_ = calls
+    assert "start" not in first and (first["steps"], second["steps"]) == (4, 2)
+    jax.tree.map(np.testing.assert_array_equal, second["start"].params, first["end"].params)
+    np.testing.assert_array_equal(first["code"], y[:, :8])
+    for options in (dict(warm=1), dict(code=dipjax.codes.uniform)):
+        calls.clear()
+        dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), driver=driver, **TINY, **options)
+        assert all("start" not in call and call["steps"] == 4 for call in calls)
+
+
+class Counted(tiles.Loop):
+    calls = 0
+
+    def __call__(self, *args, **settings):
+        self.calls += 1
+        return super().__call__(*args, **settings)
+
+
+def test_what_is_known_is_copied_and_what_is_all_missing_refused(key):
+    y, mask = RNG.random((8, 24, 3), np.float32), np.ones((8, 24))
+    mask[:, 3] = 0
+    options = dict(TINY, tile=(8, 8), overlap=0, driver=Counted())
+    image = dipjax.tiled(dipjax.inpaint, key, y, mask, **options)
+    assert options["driver"].calls == 1
+    np.testing.assert_array_equal(image[mask > 0], y[mask > 0])
+    mask[:, :8] = 0
+    with pytest.raises(ValueError, match="no pixel is known in rows 0 to 7 and columns 0 to 7"):
+        dipjax.tiled(dipjax.inpaint, key, y, mask, **options)
+    assert options["driver"].calls == 1
+
+
+# --- a folder of finished tiles ------------------------------------------------------------
+
+
+def test_resumed_is_uninterrupted(key, y, tmp_path):
+    options = dict(TINY, tile=(12, 12), warm=0.5)
+    whole = dipjax.tiled(dipjax.denoise, key, y, **options)
+    for done in (1, 3, 4):  # each run ends at a tile, and that one is made again
+        run = tiles.iterate(dipjax.denoise, key, y, folder=tmp_path / "tiles", **options)
+        for progress in run:
+            if progress.done == done:
+                break
+        run.close()
+    np.testing.assert_array_equal(progress.image, whole)
+    assert sorted(file.name for file in (tmp_path / "tiles").iterdir()) == sorted(
+        ["run.txt", "state.npz", "0.npy", "1.npy", "2.npy"]
+    )
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(key, y, tmp_path):
+    options = dict(TINY, tile=(20, 8), folder=tmp_path / "tiles")
+    dipjax.tiled(dipjax.denoise, key, y, **options)
+    files = {path: path.read_bytes() for path in (tmp_path / "tiles").iterdir()}
+    for changed in (dict(steps=3), dict(warm=0.5), dict(tile=(20, 9)), dict(preset="paper")):
+        with pytest.raises(ValueError, match="something else than tiles of this run"):
+            dipjax.tiled(dipjax.denoise, key, y, **(options | changed))
+    with pytest.raises(ValueError, match="something else"):
+        dipjax.tiled(dipjax.denoise, key, y * 0.5, **options)
+    with pytest.raises(ValueError, match="something else"):
+        dipjax.tiled(dipjax.denoise, key, y, **(options | dict(folder=tmp_path)))
+    assert files == {path: path.read_bytes() for path in (tmp_path / "tiles").iterdir()}
+
+
+@pytest.mark.parametrize("sigma", [0.03, 0.1, 0.2])
+def test_the_noise_level_is_seen_through_a_picture(sigma):
+    rows, columns = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
+    x = (rows // 16 + columns // 12) % 2 * 0.4 + 0.1 * np.sin(rows * columns / 300)
+    y = x[..., None] + sigma * RNG.standard_normal((96, 64, 1))
+    assert tiles.noise_level(y) == pytest.approx(sigma, rel=0.2)
+    assert tiles.noise_level(x[..., None]) < 0.03
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(overlap=8), "overlap 8: must be from 0"),
+        (dict(overlap=-1), "overlap -1: must be from 0"),
+        (dict(tile=(0, 8)), "tile"),
+        (dict(warm=0), "warm 0: must be"),
+        (dict(warm=1.5), "warm 1.5: must be"),
+        (dict(factor=0), "factor 0: must be"),
+    ],
+)
+def test_bad_options(key, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        tiles.tiled(negative, key, y, **(dict(tile=(8, 8)) | options))
+
+
+def test_data_of_another_size(key, y):
+    with pytest.raises(ValueError, match="data of shape"):
+        tiles.tiled(negative, key, y, y[:-1])
+    with pytest.raises(ValueError, match="does not fit"):
+        dipjax.tiled(dipjax.inpaint, key, y, np.ones((3, 3)))
+
+
+@pytest.mark.slow
+def test_no_seam_in_a_denoised_picture(key):
+    """Smooth texture under noise: the error's gradient across borders is that of elsewhere."""
+    rows, columns = np.meshgrid(np.arange(128), np.arange(128), indexing="ij")
+    truth = np.stack([np.sin(rows / 9 + k) * np.cos(columns / 13 - k) for k in range(3)], -1)
+    truth = np.float32(0.5 + 0.4 * truth)
+    y = truth + np.float32(0.1) * RNG.standard_normal(truth.shape, np.float32)
+    settings = dict(generator=dipjax.Hourglass(widths=(16, 16, 16)), steps=300, warm=0.2)
+    image = dipjax.tiled(dipjax.denoise, key, y, tile=(64, 64), **settings)
+    ratio = tiles.seam(image, truth, tiles.cut(y.shape, (64, 64)))
+    assert 0.9 < ratio < 1.15
+    assert dipjax.metrics.psnr(image, truth) > dipjax.metrics.psnr(y, truth) + 6
