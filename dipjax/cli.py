@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, images, report, tasks
+from dipjax import cache, ensembles, images, report, tasks
 from dipjax import demo as demonstration
 from dipjax.images import Picture
 
@@ -32,6 +32,9 @@ class Options:
         preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
+        members: fit so many times, each with its own randomness, and save the mean.
+        std: write the standard deviation of the members into this picture, for each pixel and
+            channel; black is 0, white is the largest, which stands in the JSON file.
         reference: the true picture, to measure PSNR and SSIM against.
         figure: draw before and after side by side into this file.
         json: write settings, times and scores into this file.
@@ -42,6 +45,8 @@ class Options:
     preset: str | None = None
     steps: int | None = None
     seed: int = 0
+    members: int = 1
+    std: Path | None = None
     reference: Path | None = None
     figure: Path | None = None
     json: Path | None = None
@@ -151,17 +156,20 @@ def info():
 def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
     """Everything that the run will write can be written, and is nothing that it reads."""
     read = [path for path in (*inputs, options.reference) if path]
-    written = [path for path in (output, options.figure, options.json) if path]
+    written = [path for path in (output, options.std, options.figure, options.json) if path]
+    held = {output: picture, options.std: picture._replace(alpha=None, depth=8)}
     for path in written:
         if any(path.exists() and path.samefile(other) for other in read):
             raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
         if sum(path.resolve() == other.resolve() for other in written) > 1:
             raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
-        images.check_target(
-            path, overwrite=options.force, picture=picture if path is output else None
-        )
+        images.check_target(path, overwrite=options.force, picture=held.get(path))
     if options.figure:
         report.check_figure(options.figure)
+    if options.members < 1:
+        raise ValueError(f"--members {options.members}: must be at least 1")
+    if options.std and options.members == 1:
+        raise ValueError("--std: a single fit has none; give --members, at least 2")
     if options.steps is not None and not 1 <= options.steps <= 10**7:
         raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
     if not 0 <= options.seed < 2**32:
@@ -227,11 +235,14 @@ def _restore(
     reference = _reference(options.reference, shape)
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
-    key = jax.random.key(options.seed)
-    result = task(key, y, preset=options.preset, driver=watch, **steps)
+    task = partial(task, preset=options.preset, driver=watch, **steps)
+    fits, seconds = _members(task, jax.random.key(options.seed), y, options.members, watch)
+    result = ensembles.collect(fits)
 
     alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
     images.save(output, result.image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    if options.std:
+        images.save(options.std, _white_at_most(result.std), overwrite=options.force)
     views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": result.image}
     if reference is not None:
         views["reference"] = reference
@@ -242,11 +253,14 @@ def _restore(
         "preset": options.preset or tasks.default_preset(),
         "settings": report.describe(watch.settings),
         "seed": options.seed,
-        "steps": watch.steps,
+        "steps": int(fits[0].stopped_at),
         "interrupted": watch.interrupted,
-        "seconds": watch.seconds,
+        "seconds": {name: round(sum(s[name] for s in seconds), 2) for name in seconds[0]},
         **report.environment(),
     }
+    if options.members > 1:
+        record["members"], record["seconds_of_members"] = len(fits), seconds
+        record["std"] = {"mean": float(result.std.mean()), "max": float(result.std.max())}
     if reference is not None:
         record["before"] = report.scores(views["input"], reference)
         record["after"] = report.scores(result.image, reference)
@@ -258,6 +272,31 @@ def _restore(
         print(report.summary(record))
     if watch.interrupted:
         raise KeyboardInterrupt
+
+
+def _members(task: Callable, key: Array, y: Array, members: int, watch: report.Watch):
+    """The fits one after another, and the seconds of each.
+
+    After Ctrl-C those that are finished, because others would blur the mean, or of the first
+    the result so far.
+    """
+    keys = jax.random.split(key, members) if members > 1 else [key]
+    fits, seconds = [], []
+    with watch.catches_ctrl_c():  # between two fits as well
+        for i in range(members):
+            watch.label = f"member {i + 1}/{members}" if members > 1 else ""
+            result = task(keys[i], y)
+            if not fits or result.stopped_at == watch.settings["steps"]:
+                fits.append(result)
+                seconds.append(watch.seconds)
+            if watch.interrupted:
+                break
+    return fits, seconds
+
+
+def _white_at_most(std: Array) -> Array:
+    """Scaled so that the largest is 1."""
+    return std / jnp.maximum(std.max(), jnp.finfo(std.dtype).tiny)
 
 
 def _enlarge(x: Array | np.ndarray, factor: int) -> Array:

@@ -43,7 +43,8 @@ class Watch:
         settings: the arguments of the fit.
         steps: how many were made.
         seconds: of compilation and of running.
-        interrupted: whether it was Ctrl-C that ended it.
+        label: what the progress bar says first, such as "member 2/8".
+        caught: the Ctrl-C since the watch was made.
     """
 
     reference: Array | None = None
@@ -51,7 +52,13 @@ class Watch:
     settings: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    interrupted: bool = False
+    label: str = ""
+    caught: list[int] = field(default_factory=list)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was Ctrl-C that ended the fit."""
+        return bool(self.caught)
 
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
@@ -59,15 +66,14 @@ class Watch:
         every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
-        bar.set_description("compiling")
-        with bar, _interrupts() as interrupts:
+        bar.set_description(f"{self.label} compiling".strip())
+        with bar, self.catches_ctrl_c():
             for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                 times.append(time.perf_counter())
-                bar.set_description("fitting", refresh=False)
+                bar.set_description(f"{self.label} fitting".strip(), refresh=False)
                 bar.set_postfix_str(self._postfix(progress), refresh=False)
                 bar.update(progress.step - bar.n)
-                if interrupts:
-                    self.interrupted = True
+                if self.caught:
                     break
         assert progress is not None  # a fit makes at least one step
         self.steps = progress.step
@@ -80,27 +86,25 @@ class Watch:
             return loss
         return f"{loss}, PSNR {metrics.psnr(progress.average, self.reference):.2f} dB"
 
+    @contextmanager
+    def catches_ctrl_c(self) -> Iterator[None]:
+        """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
 
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
-    caught: list[int] = []
+        def handler(number, frame):
+            if self.caught:
+                raise KeyboardInterrupt
+            self.caught.append(number)
+            tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
 
-    def handler(number, frame):
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
-
-    try:
-        before = signal.signal(signal.SIGINT, handler)
-    except ValueError:  # not in the main thread: nobody sends it here
-        yield caught
-        return
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)
+        try:
+            before = signal.signal(signal.SIGINT, handler)
+        except ValueError:  # not in the main thread: nobody sends it here
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _seconds(chunks: np.ndarray) -> dict[str, float]:
@@ -206,10 +210,14 @@ def _matplotlib_figure():
 def summary(record: dict[str, Any]) -> str:
     """A record in a few lines, for a terminal."""
     seconds = record["seconds"]
+    many = "members" in record
+    steps = f"{record['members']} x {record['steps']}" if many else record["steps"]
     lines = [
-        f"{record['output']}: {record['steps']} steps in {seconds['run']:.1f} s, "
+        f"{record['output']}: {steps} steps in {seconds['run']:.1f} s, "
         f"and {seconds['compile']:.1f} s of compilation"
     ]
+    if many:
+        lines.append(f"the mean of {record['members']}; their std is {record['std']['mean']:.4f}")
     if "after" in record:
         before, after = record["before"], record["after"]
         for name, form, unit in (("psnr", ".2f", " dB"), ("ssim", ".3f", "")):
