@@ -4,6 +4,7 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 """
 
 from dipjax import codes as codes
+from dipjax import ensembles as ensembles
 from dipjax import features as features
 from dipjax import generators as generators
 from dipjax import images as images
@@ -15,6 +16,10 @@ from dipjax import optimizers as optimizers
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
 from dipjax import weights as weights
+from dipjax.ensembles import Ensemble as Ensemble
+from dipjax.ensembles import calibration as calibration
+from dipjax.ensembles import ensemble as ensemble
+from dipjax.ensembles import spread as spread
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
 from dipjax.fitting import Fitter as Fitter
