@@ -284,7 +284,7 @@ def test_mistakes_come_before_any_step(key, phi, x):
         (dict(target=jnp.full((9, 9, 3), jnp.nan), layer="conv1"), "NaN"),
         (dict(target=x, layer="conv1", preset="best"), "preset must be one of"),
         (dict(target=x, layer="conv1", statistics="mean"), "statistics must be one of"),
-        (dict(target=jnp.zeros((9, 9, 64)), layer="conv1"), "images of 224 x 224, not .9, 9, 64"),
+        (dict(target=jnp.zeros((9, 9, 64)), layer="conv1"), "images of 227 x 227, not .9, 9, 64"),
         (dict(target={"fire2": x}, layer="conv1"), r"activations of \['fire2'\] for"),
         (dict(target=x[None], layer="conv1"), "one image"),
     ]
