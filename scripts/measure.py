@@ -202,13 +202,13 @@ def peak() -> dict[str, Any]:
         "jax bf16": lambda: dot(b, b, preferred_element_type=jnp.float32),
         "jax copy": stream,
     }
-    turns = [Contestant(k, partial(_rate_turn, f, jax.block_until_ready)) for k, f in works.items()]
-    times = race([*turns, *_torch_rates(n, entries)])
+    racers = [_rater(name, work, jax.block_until_ready) for name, work in works.items()]
+    times = race([*racers, *_torch_rates(n, entries)])
     counts = {"copy": 8 * entries}
     rates = {
-        name: counts.get(name.split()[1], 2 * n**3) / result["seconds"]
+        name: counts.get(name.split()[1], 2 * n**3) / min([*result["warm"], *result.get("all", [])])
         for name, result in times.items()
-        if "seconds" in result
+        if result.get("warm")
     }
     kinds = ("highest", "float32", "bf16", "copy")
     best = {
@@ -242,10 +242,10 @@ def _torch_rates(n: int, entries: int) -> list[Contestant]:
         "torch bf16": lambda: b @ b,
         "torch copy": lambda: other.copy_(line),
     }
-    return [Contestant(k, partial(_rate_turn, f, lambda _: wait())) for k, f in works.items()]
+    return [_rater(name, work, lambda _: wait()) for name, work in works.items()]
 
 
-def _rate_turn(work: Callable[[], Any], wait: Callable[[Any], Any]) -> Turn:
+def _rater(name: str, work: Callable[[], Any], wait: Callable[[Any], Any]) -> Contestant:
     def turn(steps: int = 10 if GPU else 2) -> float:
         start = time.perf_counter()
         for _ in range(steps):
@@ -253,7 +253,7 @@ def _rate_turn(work: Callable[[], Any], wait: Callable[[Any], Any]) -> Turn:
         wait(last)
         return (time.perf_counter() - start) / steps
 
-    return turn
+    return Contestant(name, lambda: turn, _base(name, [name.replace("bf16", "float32")]))
 
 
 def step(preset: str, size: int) -> dict[str, Any]:
@@ -396,21 +396,23 @@ def compile(preset: str, size: int, repeats: int) -> dict[str, Any]:
     names += ["dipjax bf16", "torch compiled NHWC bf16"] if GPU else []
     result: dict[str, dict[str, Any]] = {name: {"cold": [], "warm": []} for name in names}
     for _ in range(repeats):
-        for name in names:
-            with tempfile.TemporaryDirectory() as folder:
-                for kind in ("cold", "warm"):
-                    start = alone("start", name, preset, size, time.time(), folder)
-                    if "failed" in start:
-                        result[name] = start
-                        break
-                    result[name][kind].append(start["first step"])
-                    result[name]["import"] = start["import"]
-            if "failed" in result[name]:
-                break
+        for name in (name for name in names if "failed" not in result[name]):
+            result[name] |= _cold_and_warm(result[name], name, preset, size)
     for times in result.values():
         if "failed" not in times:
             times |= {f"{kind} median": median(times[kind]) for kind in ("cold", "warm")}
     return {"forms": result}
+
+
+def _cold_and_warm(times: dict[str, Any], *contestant) -> dict[str, Any]:
+    """The times with those of two more starts, or the reason why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("cold", "warm"):
+            answer = alone("start", *contestant, time.time(), folder)
+            if "failed" in answer:
+                return answer
+            times[kind].append(answer["first step"])
+    return {"import": answer["import"]}
 
 
 def start(name: str, preset: str, size: int, begun: str, folder: str) -> dict[str, float]:
