@@ -11,6 +11,7 @@ compiler keeps for itself.
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +68,8 @@ def estimate_memory(
     """
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     generator = generator if dtype is None else generator.clone(dtype=dtype)
-    parts = account(shape, generator, code, optimizer)
+    z, _ = jax.eval_shape(lambda key: fitting._code(key, code, shape, 1), jax.random.key(0))
+    parts = account(tuple(shape), generator, z, optimizer)
     member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
     return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
 
@@ -81,17 +83,19 @@ class Account(NamedTuple):
     largest: int
 
 
-def account(shape: tuple[int, int, int], generator: Any, code: Any, optimizer: Any) -> Account:
-    """What a trace of a fit tells, see `estimate_memory`."""
+@lru_cache
+def account(
+    shape: tuple[int, int, int], generator: Any, z: jax.ShapeDtypeStruct, optimizer: Any
+) -> Account:
+    """What a trace of a fit tells, see `estimate_memory`; `z` is the shape of the code."""
+    settings = fitting._settings(generator, shape, optimizer, 0, 0.99, stopping.never())
 
-    def traced(key: Array):
-        z, key = fitting._code(key, code, shape, 1)
-        settings = fitting._settings(generator, shape, optimizer, 0, 0.99, stopping.never())
-        run = fitting._start(key, jnp.sum, z, settings, tuple(shape), 1)
+    def traced(key: Array, z: Array):
+        run = fitting._start(key, jnp.sum, z, settings, shape, 1)
         _, pull = jax.vjp(lambda params: generator.apply(params, z), run.fit.params)
         return run, pull
 
-    run, pull = jax.eval_shape(traced, jax.random.key(0))
+    run, pull = jax.eval_shape(traced, jax.random.key(0), z)
     residuals = [_bytes(leaf) for leaf in jax.tree.leaves(pull)]
     largest = max(residuals, default=0)
     return Account(_bytes(run), _bytes(run.fit.params), sum(residuals), largest)

@@ -112,32 +112,43 @@ def iterate(
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
+    settings |= {"factor": factor} if factor > 1 else {}
     parts = cut(y.shape, tile, overlap, factor)
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
-        for part in parts:
-            _check_hole(part, part.of(known))
-    settings |= {"factor": factor} if factor > 1 else {}
+        _check_holes(known, parts)
     relay = Relay(driver or Loop(), warm)
-    shelf = folder and Shelf(folder, _mark(task, key, y, data, tile, overlap, warm, settings))
+    mark = _mark(task, key, y, data, tile, overlap, warm, settings)
+    shelf = Shelf(folder, mark, relay) if folder else None
 
+    def restored(i: int, part: Tile) -> np.ndarray:
+        if known is not None and part.of(known).all():
+            return part.of(y)
+        pieces = [part.of(array) for array in (y, *data)]
+        code = {"code": jnp.asarray(pieces[0])} if own else {}
+        key_i = jax.random.fold_in(key, i)
+        return np.asarray(task(key_i, *pieces, driver=relay, **settings, **code).image)
+
+    return _blended(restored, parts, y, factor, shelf)
+
+
+def _blended(
+    restored: Callable[[int, "Tile"], np.ndarray],
+    parts: "list[Tile]",
+    y: np.ndarray,
+    factor: int,
+    shelf: "Shelf | None",
+) -> Iterator[Progress]:
+    """`y + sum_t w_t (x_t - y)`, tile by tile, `y` enlarged."""
     image = _enlarge(y, factor).copy()
     for i, part in enumerate(parts):
-        corner = _enlarge(part.of(y), factor)
-        x = shelf.read(i, relay) if shelf else None
-        if new := x is None:
-            if known is not None and part.of(known).all():
-                x = corner
-            else:
-                pieces = [part.of(array) for array in (y, *data)]
-                code = {"code": jnp.asarray(pieces[0])} if own else {}
-                key_i = jax.random.fold_in(key, i)
-                result = task(key_i, *pieces, driver=relay, **settings, **code)
-                x = np.asarray(result.image)
-        part.of(image, factor)[:] += part.weight * (x - corner)
+        kept = shelf.read(i) if shelf else None
+        x = restored(i, part) if kept is None else kept
+        part.of(image, factor)[:] += part.weight * (x - _enlarge(part.of(y), factor))
         yield Progress(i + 1, len(parts), image)
-        if shelf and new:  # not before: who was interrupted leaves the loop, and keeps no half tile
-            shelf.write(i, x, relay)
+        # Not before: who was interrupted leaves the loop here, and a half tile is not kept.
+        if shelf and kept is None:
+            shelf.write(i, x)
 
 
 def _checked(task: Task, y: ArrayLike, data: tuple[ArrayLike, ...]):
@@ -154,13 +165,14 @@ def _checked(task: Task, y: ArrayLike, data: tuple[ArrayLike, ...]):
     return np.asarray(first), tuple(map(np.asarray, rest))
 
 
-def _check_hole(part: "Tile", known: np.ndarray) -> None:
-    if not known.any():
-        rows, columns = (f"{s.start} to {s.stop - 1}" for s in part[:2])
-        raise ValueError(
-            f"no pixel is known in rows {rows} and columns {columns}: "
-            "the tiles must be larger than the largest hole"
-        )
+def _check_holes(known: np.ndarray, parts: "list[Tile]") -> None:
+    for part in parts:
+        if not part.of(known).any():
+            rows, columns = (f"{s.start} to {s.stop - 1}" for s in part[:2])
+            raise ValueError(
+                f"no pixel is known in rows {rows} and columns {columns}: "
+                "the tiles must be larger than the largest hole"
+            )
 
 
 def noise_level(y: np.ndarray) -> float:
@@ -322,6 +334,7 @@ class Shelf:
 
     folder: Path
     mark: str
+    relay: Relay
 
     def __post_init__(self):
         self.folder.mkdir(exist_ok=True)
@@ -332,20 +345,20 @@ class Shelf:
             raise ValueError(f"{str(self.folder)!r}: holds something else than tiles of this run")
         images.write_bytes(file, self.mark.encode())
 
-    def read(self, i: int, relay: Relay) -> np.ndarray | None:
+    def read(self, i: int) -> np.ndarray | None:
         """A tile that is here; the relay goes on from the last that was made."""
         if not (self.folder / f"{i}.npy").exists():
             return None
         if (state := self.folder / "state.npz").exists():  # not where all before was known
             with np.load(state) as file:
-                relay.leaves = list(file.values())
+                self.relay.leaves = list(file.values())
         return np.load(self.folder / f"{i}.npy")
 
-    def write(self, i: int, x: np.ndarray, relay: Relay) -> None:
+    def write(self, i: int, x: np.ndarray) -> None:
         """Keep a tile, and before it the state to go on from."""
         tile, state = io.BytesIO(), io.BytesIO()
-        if relay.end is not None:
-            np.savez(state, *map(np.asarray, jax.tree.leaves(relay.end._replace(z=None))))
+        if (end := self.relay.end) is not None:
+            np.savez(state, *map(np.asarray, jax.tree.leaves(end._replace(z=None))))
             images.write_bytes(self.folder / "state.npz", state.getvalue())
         np.save(tile, x)
         images.write_bytes(self.folder / f"{i}.npy", tile.getvalue())

@@ -43,12 +43,12 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     jax.block_until_ready(jax.jit(jnp.dot)(jnp.ones((64, 64)), jnp.ones((64, 64))))
     objective = dipjax.data_term(dipjax.operators.Identity(), jax.random.uniform(key, shape))
     forecast = memory.estimate_memory(shape, generator, code=chosen["code"])
-    parts = memory.account(shape, generator, chosen["code"], chosen["optimizer"])
 
     before = peak()
     settings = partial(fitting._settings, generator, shape, chosen["optimizer"], chosen["jitter"])
     settings = settings(chosen["decay"], dipjax.stopping.never())
     z, key = fitting._code(key, chosen["code"], shape, 2 * CHUNK)
+    parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
     run = fitting._started(key, objective, z, settings, shape, 2 * CHUNK)
     advance = fitting._advance.lower(key, run, objective, settings, CHUNK).compile()
     for _ in range(2):

@@ -12,7 +12,7 @@ import dipjax
 from dipjax import Hourglass, estimate_memory, fitting, memory
 
 GIB = 2**30
-SMALL = Hourglass(widths=(8, 16), skips=2)
+SMALL = Hourglass(widths=(8,), skips=2)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def allocated(key, generator, shape):
     return stats.argument_size_in_bytes + stats.temp_size_in_bytes
 
 
-@pytest.mark.parametrize("shape", [(64, 64, 3), (96, 160, 1)])
+@pytest.mark.parametrize("shape", [(96, 160, 1)])
 def test_forecast_is_near_what_xla_plans(key, shape):
     generator = SMALL.clone(channels=shape[-1])
     ratio = estimate_memory(shape, generator) / allocated(key, generator, shape)
@@ -49,7 +49,7 @@ def test_forecast_is_near_what_xla_plans(key, shape):
 
 
 def test_nothing_is_computed_for_a_forecast():
-    assert estimate_memory((65536, 65536, 3)) > 2**40
+    assert estimate_memory((8192, 8192, 3)) > 2**38
 
 
 def test_forecast_grows_with_members_and_area_and_shrinks_with_the_type():
@@ -81,8 +81,8 @@ def test_any_generator():
             return params
 
     image = 4 * 16 * 16 * 3
-    # params, gradient, two moments, and five of the trackers; a code of 32 channels
-    assert image * 9 < estimate_memory((16, 16, 3), Pixels()) - image * 32 / 3 < image * 10
+    # params, two moments, gradient, the four images of the trackers; a code of 32 channels
+    assert 8 <= estimate_memory((16, 16, 3), Pixels()) / image - 32 / 3 < 8.1
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (0, 4, 3)])
@@ -105,10 +105,10 @@ def residuals(generator, params, z):
     )
 
 
-def test_remat_changes_memory_and_nothing_else(key, x64):
-    generator = Hourglass(widths=(4, 8), skips=2)
+def test_remat_changes_memory_and_nothing_else(key):
+    generator = Hourglass(widths=(4,), skips=2)
     saving = generator.clone(remat=True)
-    z = jax.random.uniform(key, (12, 10, 4), jnp.float64)
+    z = jax.random.uniform(key, (12, 10, 4))
     params = generator.init(key, z)
     jax.tree.map(np.testing.assert_array_equal, params, saving.init(key, z))
 
@@ -117,8 +117,15 @@ def test_remat_changes_memory_and_nothing_else(key, x64):
 
     for function in (energy, jax.grad(energy, 1)):
         results = [jax.jit(partial(function, g))(params) for g in (generator, saving)]
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-12), *results)
-    assert residuals(saving, params, z) < 0.8 * residuals(generator, params, z)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), *results)
+    assert residuals(saving, params, z) < 0.75 * residuals(generator, params, z)
+
+
+def test_xla_forgets_what_remat_forgets(key):
+    """Its CPU backend would rather keep all: it finds equal what is computed twice."""
+    shape, generator = (96, 96, 3), SMALL.clone(widths=(8,))
+    plain, saving = (allocated(key, g, shape) for g in (generator, generator.clone(remat=True)))
+    assert saving < 0.9 * plain
 
 
 # --- what is free --------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_seam_sees_what_an_overlap_avoids(key, overlap, seam):
 
 
 def test_every_task_in_tiles(key, y):
-    options = dict(TINY, tile=(12, 12), warm=0.5)
+    options = dict(TINY, steps=2, tile=(20, 12))
     assert dipjax.tiled(dipjax.denoise, key, y, **options).shape == y.shape
     larger = dipjax.tiled(dipjax.super_resolve, key, y, factor=2, **options)
     assert larger.shape == (40, 30, 3)

@@ -1,5 +1,6 @@
 """The hourglass: the generator of the paper, an encoder-decoder with skip connections."""
 
+from functools import partial
 from typing import get_args
 
 import flax.linen as nn
@@ -16,6 +17,7 @@ from dipjax.generators.functions import (
     upsample,
 )
 from dipjax.generators.layers import Block, Conv, Generator, Norm, ScaleInit
+from dipjax.generators.remat import rematerialised
 
 CHOICES = {
     "downsample": get_args(Downsampling),
@@ -122,8 +124,8 @@ class Hourglass(Generator):
         y = self._block(f"up_{i}", up, k_up)(y)
         return self._block(f"mix_{i}", up, 1)(y) if self.mix else y
 
-    def _block(self, name: str, features: int, kernel: int, downsample=None) -> Block:
-        return (nn.remat(Block) if self.remat else Block)(
+    def _block(self, name: str, features: int, kernel: int, downsample=None):
+        block = Block(
             features,
             kernel,
             downsample,
@@ -132,6 +134,7 @@ class Hourglass(Generator):
             self.dtype,
             name=name,
         )
+        return partial(rematerialised, block) if self.remat else block
 
     def _at(self, option, i: int):
         """The value of an option at scale `i`."""
