@@ -4,14 +4,22 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 """
 
 from dipjax import codes as codes
+from dipjax import ensembles as ensembles
+from dipjax import features as features
 from dipjax import generators as generators
 from dipjax import images as images
 from dipjax import memory as memory
 from dipjax import metrics as metrics
 from dipjax import objectives as objectives
 from dipjax import operators as operators
+from dipjax import optimizers as optimizers
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
+from dipjax import weights as weights
+from dipjax.ensembles import Ensemble as Ensemble
+from dipjax.ensembles import calibration as calibration
+from dipjax.ensembles import ensemble as ensemble
+from dipjax.ensembles import spread as spread
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
 from dipjax.fitting import Fitter as Fitter
@@ -22,6 +30,8 @@ from dipjax.fitting import fit as fit
 from dipjax.fitting import fitter as fitter
 from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
+from dipjax.inversion import invert_features as invert_features
+from dipjax.inversion import maximize_activation as maximize_activation
 from dipjax.memory import estimate_memory as estimate_memory
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation

@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, images, memory, report, tasks, tiles
+from dipjax import cache, cli_features, ensembles, images, memory, report, tasks, tiles
 from dipjax import demo as demonstration
 from dipjax.images import Picture
 
@@ -33,6 +33,9 @@ class Options:
         preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
+        members: fit so many times, each with its own randomness, and save the mean.
+        std: write the standard deviation of the members into this picture, for each pixel and
+            channel; black is 0, white is the largest, which stands in the JSON file.
         reference: the true picture, to measure PSNR and SSIM against.
         figure: draw before and after side by side into this file.
         json: write settings, times and scores into this file.
@@ -45,6 +48,8 @@ class Options:
     preset: str | None = None
     steps: int | None = None
     seed: int = 0
+    members: int = 1
+    std: Path | None = None
     reference: Path | None = None
     figure: Path | None = None
     json: Path | None = None
@@ -125,6 +130,10 @@ def super_resolve(
     _restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 
+app.command(cli_features.invert)
+app.command(cli_features.activate)
+
+
 @app.command
 def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: bool = False):
     """Degrade a public-domain picture in three ways, restore it, and draw the result.
@@ -156,19 +165,24 @@ def info():
 def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
     """Everything that the run will write can be written, and is nothing that it reads."""
     read = [path for path in (*inputs, options.reference) if path]
-    written = [path for path in (output, options.figure, options.json) if path]
+    written = [path for path in (output, options.std, options.figure, options.json) if path]
+    held = {output: picture, options.std: picture._replace(alpha=None, depth=8)}
     for path in written:
         if any(path.exists() and path.samefile(other) for other in read):
             raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
         if sum(path.resolve() == other.resolve() for other in written) > 1:
             raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
-        images.check_target(
-            path, overwrite=options.force, picture=picture if path is output else None
-        )
+        images.check_target(path, overwrite=options.force, picture=held.get(path))
     if options.figure:
         report.check_figure(options.figure)
+    if options.members < 1:
+        raise ValueError(f"--members {options.members}: must be at least 1")
+    if options.std and options.members == 1:
+        raise ValueError("--std: a single fit has none; give --members, at least 2")
     if options.steps is not None and not 1 <= options.steps <= 10**7:
         raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
+    if options.tile is not None and options.members > 1:
+        raise ValueError("--tile: a tile has one member at a time; leave out --members")
     if options.tile is not None and options.tile < 16:
         raise ValueError(f"--tile {options.tile}: must be at least 16")
     if not 0 <= options.seed < 2**32:
@@ -236,18 +250,21 @@ def _restore(
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
     key = jax.random.key(options.seed)
-    plan = _plan(options, shape, factor, partial(task, key, y, *data, preset=options.preset))
-    settings = {"preset": options.preset, "generator": plan.generator, **steps}
+    task = partial(task, preset=options.preset)
+    plan = _plan(options, shape, factor, partial(task, key, y, *data))
+    task = partial(task, generator=plan.generator, driver=watch, **steps)
+    if plan.tile and options.members > 1:
+        raise ValueError(f"{plan.text}: too large for members; leave out --members")
     if plan.tile:
-        watch = report.Watch(quiet=True)
-        settings |= {"tile": plan.tile, "factor": factor, "folder": options.tiles}
-        pictures = tiles.iterate(task, key, y, *data, driver=watch, **settings)
-        image = jnp.asarray(watch.tiles(pictures, options.quiet))
+        image, std = _tiles(task, key, (y, *data), plan.tile, factor, options, watch), None
     else:
-        image = task(key, y, *data, driver=watch, **settings).image
+        result = _members(task, key, (y, *data), options.members, watch)
+        image, std = result.mean, result.std
 
     alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
     images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    if options.std and std is not None:
+        images.save(options.std, _white_at_most(std), overwrite=options.force)
     views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": image}
     if reference is not None:
         views["reference"] = reference
@@ -259,11 +276,15 @@ def _restore(
         "settings": report.describe(watch.settings),
         "tile": plan.tile,
         "seed": options.seed,
-        "steps": watch.steps,
         "interrupted": watch.interrupted,
-        "seconds": watch.seconds,
+        **report.total(watch.fits),
         **report.environment(),
     }
+    if options.members > 1 and std is not None:
+        record["steps"] = watch.fits[0]["steps"]
+        record["members"] = len(watch.fits)
+        record["seconds_of_members"] = [fit["seconds"] for fit in watch.fits]
+        record["std"] = {"mean": float(std.mean()), "max": float(std.max())}
     if reference is not None:
         record["before"] = report.scores(views["input"], reference)
         record["after"] = report.scores(image, reference)
@@ -297,6 +318,41 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
 
 class _Asked(Exception):
     """A task has said what it wants fitted."""
+
+
+def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
+    """The picture from its tiles, with a bar for all of them in place of one for each."""
+    watch.reference, watch.quiet = None, True
+    settings = {"tile": tile, "factor": factor, "folder": options.tiles}
+    settings |= task.keywords  # pyright: ignore[reportFunctionMemberAccess]
+    pictures = tiles.iterate(task.func, key, *data, **settings)  # pyright: ignore
+    return jnp.asarray(watch.tiles(pictures, options.quiet))
+
+
+def _members(task: Callable, key: Array, data: tuple, members: int, watch: report.Watch):
+    """The fits one after another, as an ensemble.
+
+    After Ctrl-C those that are finished, because others would blur the mean, or of the first
+    the result so far.
+    """
+    keys = jax.random.split(key, members) if members > 1 else [key]
+    fits = []
+    with watch.catches_ctrl_c():  # between two fits as well
+        for i in range(members):
+            watch.label = f"member {i + 1}/{members}" if members > 1 else ""
+            result = task(keys[i], *data)
+            if fits and result.stopped_at < watch.settings["steps"] and watch.caught:
+                watch.fits.pop()
+            else:
+                fits.append(result)
+            if watch.caught:
+                break
+    return ensembles.collect(fits)
+
+
+def _white_at_most(std: Array) -> Array:
+    """Scaled so that the largest is 1."""
+    return std / jnp.maximum(std.max(), jnp.finfo(std.dtype).tiny)
 
 
 def _enlarge(x: Array | np.ndarray, factor: int) -> Array:

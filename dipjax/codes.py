@@ -5,10 +5,12 @@ that `functools.partial(uniform, channels=8)` is again a code. Jitter is the noi
 to the code at every step (sigma_p in the paper).
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 Array = jax.Array
 Code = Callable[[Array, tuple[int, ...]], Array]
@@ -64,4 +66,15 @@ def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
     if not callable(sigma) and sigma == 0:
         return z
     scale = sigma(step) if callable(sigma) else sigma
-    return z + scale * jax.random.normal(key, z.shape, z.dtype)
+    return z + scale * _normal(key, z.shape).astype(z.dtype)
+
+
+def _normal(key: Array, shape: tuple[int, ...]) -> Array:
+    """`n ~ N(0, 1)` to 16 bits, two to a random word: half the time of `jax.random.normal`.
+
+    `n = sqrt(2) erfinv(u)` with `u` in the middle of one of the 2^16 parts of (-1, 1).
+    """
+    words = jax.random.bits(key, (-(-math.prod(shape) // 2),))
+    halves = jnp.concatenate([words >> 16, words & 0xFFFF])[: math.prod(shape)].reshape(shape)
+    u = (halves.astype(jnp.float32) + 0.5) / 2**15 - 1
+    return math.sqrt(2) * lax.erf_inv(u)

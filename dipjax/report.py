@@ -43,52 +43,56 @@ class Watch:
         settings: the arguments of the fit.
         steps: how many were made.
         seconds: of compilation and of running.
-        interrupted: whether it was Ctrl-C that ended it.
-        state: the last of the fit's.
-
-    It may be called again, as for tiles: steps and seconds add up.
+        label: what the progress bar says first, such as "member 2/8".
+        caught: the Ctrl-C since the watch was made.
+        state: the last of the fit.
+        fits: steps and seconds of every fit that this drove, such as members or tiles.
     """
 
     reference: Array | None = None
     quiet: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: {"compile": 0.0, "run": 0.0})
-    interrupted: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    label: str = ""
+    caught: list[int] = field(default_factory=list)
     state: fitting.Run | None = None
+    fits: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was Ctrl-C that ended the fit."""
+        return bool(self.caught)
 
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
-        self.settings = self.settings or settings
+        self.settings = settings
         every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
-        bar.set_description("compiling")
-        with bar, _interrupts() as interrupts:
+        bar.set_description(f"{self.label} compiling".strip())
+        with bar, self.catches_ctrl_c():
             for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                 times.append(time.perf_counter())
-                bar.set_description("fitting", refresh=False)
+                bar.set_description(f"{self.label} fitting".strip(), refresh=False)
                 bar.set_postfix_str(self._postfix(progress), refresh=False)
                 bar.update(progress.step - bar.n)
-                if interrupts:
-                    self.interrupted = True
+                if self.caught:
                     break
         assert progress is not None  # a fit makes at least one step
-        self.state = progress.state
-        self.steps += progress.step
-        seconds = _seconds(np.diff(times))
-        self.seconds = {n: round(s + self.seconds[n], 2) for n, s in seconds.items()}
+        self.state, self.steps = progress.state, progress.step
+        self.seconds = _seconds(np.diff(times))
+        self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return fitting.finish(progress.state)
 
     def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
         """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
         picture = None
-        with tqdm(unit="tile", disable=quiet, dynamic_ncols=True) as bar, _interrupts() as caught:
+        with tqdm(unit="tile", disable=quiet, dynamic_ncols=True) as bar, self.catches_ctrl_c():
             for picture in pictures:
                 bar.total = picture.total
                 bar.update(picture.done - bar.n)
-                if caught or self.interrupted:
-                    self.interrupted = picture.done < picture.total or self.interrupted
+                if self.caught:
                     break
         assert picture is not None  # there is a tile at least
         return picture.image
@@ -99,27 +103,25 @@ class Watch:
             return loss
         return f"{loss}, PSNR {metrics.psnr(progress.average, self.reference):.2f} dB"
 
+    @contextmanager
+    def catches_ctrl_c(self) -> Iterator[None]:
+        """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
 
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
-    caught: list[int] = []
+        def handler(number, frame):
+            if self.caught:
+                raise KeyboardInterrupt
+            self.caught.append(number)
+            tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
 
-    def handler(number, frame):
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
-
-    try:
-        before = signal.signal(signal.SIGINT, handler)
-    except ValueError:  # not in the main thread: nobody sends it here
-        yield caught
-        return
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)
+        try:
+            before = signal.signal(signal.SIGINT, handler)
+        except ValueError:  # not in the main thread: nobody sends it here
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _seconds(chunks: np.ndarray) -> dict[str, float]:
@@ -127,6 +129,13 @@ def _seconds(chunks: np.ndarray) -> dict[str, float]:
     usual = float(np.median(chunks[1:])) if len(chunks) > 1 else 0.0
     compiling = max(float(chunks[0]) - usual, 0.0)
     return {"compile": round(compiling, 2), "run": round(float(chunks.sum()) - compiling, 2)}
+
+
+def total(fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Steps and seconds of several fits together."""
+    names = ("compile", "run")
+    seconds = {name: round(sum(fit["seconds"][name] for fit in fits), 2) for name in names}
+    return {"steps": sum(fit["steps"] for fit in fits), "seconds": seconds}
 
 
 def scores(image: Array, reference: Array) -> dict[str, float | None]:
@@ -225,10 +234,14 @@ def _matplotlib_figure():
 def summary(record: dict[str, Any]) -> str:
     """A record in a few lines, for a terminal."""
     seconds = record["seconds"]
+    many = "members" in record
+    steps = f"{record['members']} x {record['steps']}" if many else record["steps"]
     lines = [
-        f"{record['output']}: {record['steps']} steps in {seconds['run']:.1f} s, "
+        f"{record['output']}: {steps} steps in {seconds['run']:.1f} s, "
         f"and {seconds['compile']:.1f} s of compilation"
     ]
+    if many:
+        lines.append(f"the mean of {record['members']}; their std is {record['std']['mean']:.4f}")
     if "after" in record:
         before, after = record["before"], record["after"]
         for name, form, unit in (("psnr", ".2f", " dB"), ("ssim", ".3f", "")):

@@ -1,86 +1,200 @@
-"""Measures how fast a fit is: one dispatch against one for each step, and a second picture.
+"""Measures dipjax against PyTorch: step, compilation, memory, ensembles, time to quality.
 
-    python scripts/benchmark.py
+    pip install ".[bench]"                               torch comes with this extra only
+    python scripts/benchmark.py                          all pieces that are not measured yet
+    python scripts/benchmark.py --only step compile      those whose names hold one of the words
+    python scripts/benchmark.py list                     the pieces, and which are done
+    python scripts/benchmark.py table                    the records as Markdown
 
-Interleaved in one run, medians of seven, on an otherwise idle machine; the result is written to
-scripts/results/benchmark.json with versions and hardware.
+The work is a list of named pieces, each in a process of its own; its result is written at once
+to scripts/results/benchmark-<device>.json, so that a run goes on where the last one ended.
+`--again` measures pieces anew, `--failed` those that failed, `--minutes 9` begins no piece that
+may not end in that time. Without torch the columns of dipjax are measured alone.
+
+On two CPU cores each piece takes one to three minutes (the 512 x 512 steps of the published
+network five), except the trajectories for the time to quality, which come last: the peer's take
+9 minutes a crop for denoising and super-resolution, 55 for inpainting; `--size 64` makes that a
+quarter. They stay valid when dipjax changes: `--again --only "pace" "trajectory dipjax"`.
+
+On a machine with a GPU, one call of ten minutes after another until it says that all is done:
+
+    cp scripts/results/benchmark-*.json $OUT/; PYTHONPATH=. python3 -u scripts/benchmark.py \\
+        --minutes 8.5 --results $OUT
+
+with the files of $OUT copied to scripts/results/ in between. It needs jax, flax, optax, numpy,
+pillow, tqdm and platformdirs there, torch for the peer, and no installation of dipjax.
 """
 
+import argparse
+import datetime
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import jax
-import tyro
+import tables
+from crops import CROPS, DATA
+from race import answer
 
-import dipjax
-from dipjax import report, tasks
-
-RESULTS = Path(__file__).resolve().parent / "results"
-STEPS = 20
-REPEATS = 7
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - start
+def pieces(backend: str, size: int) -> list[str]:
+    """The names of all pieces for a CPU or a GPU, what matters first; a name is its call."""
+    gpu = backend == "gpu"
+    sizes = (512, 256, 1024, 2048) if gpu else (128, 256, 512)
+    nets = [(net, n) for n in sizes for net in ("paper", "fast")]
+    few = nets[:2] if gpu else nets[:4]
+    groups = [("paper", 256), ("fast", 256), ("paper", 512)]
+    groups = groups if gpu else [("fast", 128), ("paper", 128), ("fast", 256)]
+    names = ["peak"]
+    names += [f"step {net} {n}" for net, n in nets]
+    names += [f"compile {net} {n} {1 if gpu else 3}" for net, n in few]
+    names += [f"ensemble {m} {net} {n}" for net, n in groups for m in (8, 2, 32)]
+    names += [f"memory {net} {n}" for net, n in nets]
+    names += [f"dispatch fast {n}" for n in sizes[:2]] + [f"second fast {sizes[0]}"]
+    if DATA is None:
+        return names
+    names += [f"pace {task} {size}" for task in CROPS]
+    for who in ("dipjax", "torch"):
+        names += [
+            f"trajectory {who} {task} {name} {size}" for task in CROPS for name in CROPS[task]
+        ]
+    return names
 
 
-def scanned_and_driven(preset: str, size: int) -> dict[str, Any]:
-    """Seconds a step, in chunks of one dispatch and driven one by one from Python."""
-    settings = tasks.PRESETS["denoise"][preset]
-    key = jax.random.key(0)
-    y = jax.random.uniform(key, (size, size, 3))
-    objective = dipjax.data_term(dipjax.operators.Identity(), y)
+# --- the records ---------------------------------------------------------------------------
 
-    chunks = dipjax.iterate(key, objective, y.shape, every=STEPS, **settings | {"steps": 10**6})
-    init, step = dipjax.fitter(
-        objective, settings["generator"], settings["optimizer"], jitter=settings["jitter"]
+
+def file_name(machine: dict[str, Any]) -> str:
+    """One for each kind of machine."""
+    parts = [machine["device"]]
+    if machine["backend"] == "cpu":
+        parts = ["cpu", machine["device"], machine["arithmetic"], f"{machine['cores']} cores"]
+    return f"benchmark-{re.sub(r'[^a-z0-9]+', '-', ' '.join(parts).lower()).strip('-')}.json"
+
+
+def load(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def save(path: Path, record: dict[str, Any]) -> None:
+    """Whole or not at all; a list of numbers is one line."""
+    text = json.dumps(_rounded(record), indent=1)
+    text = re.sub(r"\[([^\[\]{}\"]*)\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_text(text + "\n")
+    os.replace(draft, path)
+
+
+def _rounded(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {name: _rounded(value) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_rounded(value) for value in node]
+    return float(f"{node:.5g}") if isinstance(node, float) else node
+
+
+def is_open(piece: str, done: dict[str, Any], again: bool, failed: bool) -> bool:
+    """Whether a piece is to be measured."""
+    if piece not in done or again:
+        return True
+    return failed and "failed" in json.dumps(done[piece]["result"])
+
+
+# --- the run -------------------------------------------------------------------------------
+
+
+def measured(piece: str, seconds: float | None = None) -> dict[str, Any] | None:
+    """The answer of a process that measures a piece; None where the time was not enough."""
+    command = [sys.executable, str(HERE / "measure.py"), *piece.split()]
+    path = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
     )
-    step = jax.jit(step, donate_argnums=1)
-    state = jax.jit(init)(key, settings["code"](key, y.shape))
-
-    def driven():
-        nonlocal state
-        for i in range(STEPS):
-            state, info = step(jax.random.fold_in(key, i), state)
-        return info.loss
-
-    times: dict[str, list[float]] = {"scanned": [], "driven": []}
-    for _ in range(REPEATS + 1):
-        times["scanned"].append(seconds(lambda: next(chunks).loss) / STEPS)
-        times["driven"].append(seconds(driven) / STEPS)
-    result = {name: median(values[1:]) for name, values in times.items()}  # the first compiles
-    return {"preset": preset, "size": size, **result, "ratio": result["scanned"] / result["driven"]}
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as error:
+        os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+        process.wait()
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return None
+    return answer(output, process.returncode)
 
 
-def second_picture(size: int) -> dict[str, Any]:
-    """Seconds from the call to the first step done, for a first and for a second picture."""
-    keys = jax.random.split(jax.random.key(0))
-    pictures = [jax.random.uniform(key, (size, size, 3)) for key in keys]
-    first, second = (
-        seconds(partial(dipjax.denoise, key, picture, steps=1))
-        for key, picture in zip(keys, pictures, strict=True)
-    )
-    return {"size": size, "first": first, "second": second}
+def run(options: argparse.Namespace) -> None:
+    """Measure what is open, and say what was found."""
+    begun, longest = time.monotonic(), {}
+    machine = measured("machine")["result"]
+    if "backend" not in machine:
+        raise SystemExit(f"no piece can run: {machine['failed']}")
+    path = options.results / file_name(machine)
+    record = {"machine": machine, "pieces": load(path).get("pieces", {})}
+    names = [p for p in pieces(machine["backend"], options.size) if _asked(p, options.only)]
+    names = [p for p in names if is_open(p, record["pieces"], options.again, options.failed)]
+    print(f"{path}: {len(names)} pieces to measure", flush=True)
+    for i, piece in enumerate(names):
+        kind, start = piece.split()[0], time.monotonic()
+        left = options.minutes and 60 * options.minutes - (start - begun)
+        answer = None if left and left < longest.get(kind, 5) else measured(piece, left)
+        if answer is None:
+            print(f"the {options.minutes:g} minutes are over; {len(names) - i} pieces are left")
+            return
+        took = time.monotonic() - start
+        longest[kind] = max(longest.get(kind, 0), took)
+        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        record["pieces"][piece] = {"date": when, "took": round(took, 1), **answer}
+        save(path, record)
+        print(f"{piece} ({took:.0f} s): {tables.line(answer['result'])}", flush=True)
+    print("all pieces are done")
+
+
+def _asked(piece: str, words: list[str]) -> bool:
+    return not words or any(word in piece for word in words)
+
+
+def show(options: argparse.Namespace) -> None:
+    """The pieces of the machines that have records, or of a CPU."""
+    records = tables.records(options.results) or {"no record": {"machine": {}, "pieces": {}}}
+    for name, record in records.items():
+        print(name)
+        for piece in pieces(record["machine"].get("backend", "cpu"), options.size):
+            if _asked(piece, options.only):
+                done = record["pieces"].get(piece)
+                print(f"  {piece:44} {tables.line(done['result']) if done else ''}")
 
 
 def main() -> None:
-    """Measure how fast a fit is."""
-    record = {
-        "steps": [scanned_and_driven("fast", size) for size in (128, 256)],
-        "pictures": second_picture(128),
-        **report.environment(),
-    }
-    report.write_json(RESULTS / "benchmark.json", record)
-    for row in record["steps"]:
-        print({name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()})
-    print({name: round(value, 3) for name, value in record["pictures"].items()})
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", default="run", choices=("run", "list", "table"))
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="words of names")
+    parser.add_argument("--again", action="store_true", help="measure finished pieces anew")
+    parser.add_argument("--failed", action="store_true", help="measure failed pieces anew")
+    parser.add_argument("--minutes", type=float, help="begin nothing that may end later")
+    parser.add_argument("--size", type=int, default=128, help="of the crops: 128 or 64")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
+    options = parser.parse_args()
+    if options.command == "table":
+        print(tables.markdown(options.results, options.size))
+    elif options.command == "list":
+        show(options)
+    else:
+        run(options)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main()

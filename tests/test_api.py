@@ -5,17 +5,20 @@ import inspect
 import pytest
 
 import dipjax
-from dipjax import codes, metrics, objectives, operators, stopping
+from dipjax import codes, features, metrics, objectives, operators, optimizers, stopping, weights
 
 MODULES = (
     dipjax,
     codes,
+    features,
     dipjax.generators,
     dipjax.images,
     metrics,
     objectives,
     operators,
+    optimizers,
     stopping,
+    weights,
 )
 PUBLIC = {
     f"{module.__name__}.{name}": thing
@@ -37,10 +40,21 @@ def test_has_a_docstring(thing):
 def test_key_comes_first(function):
     names = list(inspect.signature(function).parameters)
     if "key" in names and function is not operators.check_adjoint:  # its key is an option
-        assert names[names[0] == "task"] == "key"  # only what is done to the data goes before
+        before = names[0] in ("fn", "task")  # only what is done to the data goes before
+        assert names[before] == "key"
 
 
-@pytest.mark.parametrize("task", [dipjax.denoise, dipjax.inpaint, dipjax.super_resolve, dipjax.fit])
+@pytest.mark.parametrize(
+    "task",
+    [
+        dipjax.denoise,
+        dipjax.inpaint,
+        dipjax.super_resolve,
+        dipjax.invert_features,
+        dipjax.maximize_activation,
+        dipjax.fit,
+    ],
+)
 def test_options_are_keywords(task):
     for parameter in inspect.signature(task).parameters.values():
         has_default = parameter.default is not parameter.empty
@@ -57,6 +71,9 @@ def test_the_names_of_the_contract():
         "fit",
         "fitter",
         "iterate",
+        "ensemble",
+        "spread",
+        "Ensemble",
         "Restoration",
         "data_term",
         "TotalVariation",
@@ -72,4 +89,5 @@ def test_the_names_of_the_contract():
     assert {"image", "last", "average", "best", "std", "loss", "stopped_at"} <= set(
         dipjax.Restoration._fields
     )
+    assert dipjax.Ensemble._fields == ("mean", "std", "members", "fits")
     assert dipjax.Progress._fields == ("step", "loss", "image", "average", "state")

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+import dipjax
 from dipjax import cli, images, memory, report, tasks
 from dipjax.generators import Hourglass
 
@@ -189,6 +191,72 @@ def test_ctrl_c_saves_the_tiles_so_far(folder, monkeypatch):
     assert json.loads((folder / "out.json").read_text())["interrupted"]
 
 
+def test_members_are_fits_of_their_own_and_the_result_their_mean(folder, capfd):
+    line = "denoise in.png -o out.png --members 3 --std std.png --json out.json --seed 5"
+    assert run(line + " --reference true.png") == 0
+    out, err = capfd.readouterr()
+    assert "3 x 2 steps" in out and "the mean of 3" in out
+    assert all(f"member {i}/3 fitting" in err for i in (1, 2, 3))
+
+    y = images.load("in.png")
+    expected = dipjax.ensemble(dipjax.denoise, jax.random.key(5), y, members=3)
+    np.testing.assert_allclose(images.load("out.png"), expected.mean, atol=1 / 255)
+    std = np.asarray(expected.std)
+    np.testing.assert_allclose(images.load("std.png"), std / std.max(), atol=1.5 / 255)
+    record = json.loads((folder / "out.json").read_text())
+    assert (record["members"], record["steps"], record["interrupted"]) == (3, 2, False)
+    seconds = record["seconds_of_members"]
+    assert len(seconds) == 3
+    assert record["seconds"]["run"] == round(sum(member["run"] for member in seconds), 2)
+    np.testing.assert_allclose(record["std"]["mean"], std.mean(), rtol=0.01)
+    np.testing.assert_allclose(record["std"]["max"], std.max(), rtol=0.01)
+
+
+def test_members_of_the_other_tasks(folder):
+    assert run("super-resolve alpha.png -o large.png --factor 2 --members 2 --quiet") == 0
+    assert images.load("large.png").shape == (16, 12, 4)
+    line = "inpaint in.png -o out.png --mask mask.png --members 2 --std std.png"
+    assert run(line) == 0
+    known = images.load("mask.png")[..., 0] > 0.5
+    np.testing.assert_array_equal(images.load("out.png")[known], images.load("in.png")[known])
+    assert not images.load("std.png")[known].any() and images.load("std.png")[~known].any()
+
+
+def test_one_member_is_the_fit_without_members(folder):
+    assert run("denoise in.png -o a.png --members 1 --json a.json") == 0
+    assert run("denoise in.png -o b.png") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert not {"members", "std"} & set(json.loads((folder / "a.json").read_text()))
+
+
+@pytest.mark.parametrize("during, kept, steps", [(1, 1, 10), (3, 2, 20), (2.5, 2, 20)])
+def test_ctrl_c_saves_the_mean_of_the_finished_members(folder, monkeypatch, during, kept, steps):
+    """In the first member it is the result so far, later, or between two, it is the mean."""
+    postfix, call, at = report.Watch._postfix, report.Watch.__call__, {"member": 0}
+
+    def look(self, progress):
+        if at["member"] == during:
+            os.kill(os.getpid(), signal.SIGINT)
+        return postfix(self, progress)
+
+    def fit(self, *args, **settings):
+        at["member"] += 1
+        result = call(self, *args, **settings)
+        if at["member"] + 0.5 == during:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(report.Watch, "_postfix", look)
+    monkeypatch.setattr(report.Watch, "__call__", fit)
+    line = "denoise in.png -o out.png --members 4 --steps 20 --json out.json --std std.png"
+    assert run(line) == 130
+    record = json.loads((folder / "out.json").read_text())
+    assert record["interrupted"]
+    assert (record["members"], record["steps"]) == (kept, steps)
+    assert len(record["seconds_of_members"]) == kept and at["member"] == int(during)
+    assert images.load("out.png").shape == images.load("std.png").shape == PIXELS.shape
+
+
 MISTAKES = {
     "denoise no.png -o out.png": "no.png",
     "denoise text.png -o out.png": "not an image",
@@ -208,7 +276,15 @@ MISTAKES = {
     "denoise in.png -o out.png --steps -5": "--steps -5",
     "denoise in.png -o out.png --seed -1": "--seed -1",
     "denoise in.png -o out.png --tile 4": "--tile 4",
+    "denoise in.png -o out.png --tile 16 --members 2": "one member at a time",
     "denoise in.png -o out.png --tile 16 --tiles .": "something else than tiles",
+    "denoise in.png -o out.png --members 0": "--members 0",
+    "denoise in.png -o out.png --members -3": "--members -3",
+    "denoise in.png -o out.png --std std.png": "give --members",
+    "denoise in.png -o out.png --members 2 --std std.xyz": "unknown suffix",
+    "denoise in.png -o out.png --members 2 --std out.png": "is given twice",
+    "denoise in.png -o out.png --members 2 --std true.png": "exists already",
+    "denoise in.png -o out.png --members 2 --std in.png --force": "is an input",
     "denoise in.png -o out.png --preset slow": "--preset slow",
     "denoise in.png -o out.png --reference small.png": "they must agree",
     "super-resolve in.png -o out.png --factor 0": "--factor 0",

@@ -38,6 +38,15 @@ def test_jitter_has_the_deviation_that_is_asked_for(key):
     np.testing.assert_array_equal(codes.jitter(key, z, 0, 0), z)
 
 
+def test_jitter_is_normal_and_independent(key):
+    n = np.asarray(codes.jitter(key, jnp.zeros((64, 65, 33)), 1.0, 0)).ravel()
+    inside = [np.mean(np.abs(n) < sigma) for sigma in (1, 2, 3)]
+    np.testing.assert_allclose(inside, [0.6827, 0.9545, 0.9973], atol=3e-3)
+    half = n.size // 2  # two numbers of one random word are this far apart
+    for lag in (1, 33, half, half + 1):
+        assert abs(np.corrcoef(n[lag:], n[:-lag])[0, 1]) < 0.015
+
+
 def test_jitter_follows_a_schedule(key):
     z = jnp.zeros((50, 50, 4))
     decay = optax.linear_schedule(0.1, 0.0, 10)

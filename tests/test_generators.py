@@ -4,11 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 from jax.test_util import check_grads
 
 from dipjax.generators import Hourglass
-from dipjax.generators.functions import convolve, halve, identity, leaky_relu, normalise, upsample
+from dipjax.generators.functions import halve, identity, leaky_relu, normalise, pad, upsample
 
 TINY = Hourglass(widths=(4, 6), skips=2)
 VARIANTS = {
@@ -121,27 +120,6 @@ def test_the_bias_before_a_norm_is_of_no_effect(key):
 # --- layers --------------------------------------------------------------------------------
 
 
-def plain_convolve(x, w, stride):
-    dims = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=dims)[
-        0
-    ]
-
-
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize("size", [(9, 10), (5, 6), (12, 7)])
-def test_convolve_equals_the_plain_form(stride, k, size, key, x64):
-    """In value and in both gradients."""
-    x, w = jax.random.normal(key, (*size, 3)), jax.random.normal(key, (k, k, 3, 4))
-    y, pull = jax.vjp(lambda x, w: convolve(x, w, stride), x, w)
-    y_plain, pull_plain = jax.vjp(lambda x, w: plain_convolve(x, w, stride), x, w)
-    dy = jax.random.normal(key, y_plain.shape)
-    np.testing.assert_allclose(y, y_plain, atol=1e-12)
-    for grad, grad_plain in zip(pull(dy), pull_plain(dy), strict=True):
-        np.testing.assert_allclose(grad, grad_plain, atol=1e-12)
-
-
 @pytest.mark.parametrize("activation", [identity, leaky_relu, jax.nn.swish])
 def test_normalise_equals_the_plain_form(activation, key, x64):
     def plain(x, scale, bias):
@@ -166,6 +144,36 @@ def test_bilinear_upsampling_is_half_pixel_interpolation(key):
     np.testing.assert_array_equal(
         upsample(x, "nearest", (7, 9)), jax.image.resize(x, (8, 10, 2), "nearest")[:7, :9]
     )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (2, 5, 1), (4, 3, 2)])
+def test_the_gradient_of_upsampling_is_its_adjoint(shape, key, x64):
+    """And both are those of a matrix of weights an axis."""
+    h, w, c = shape
+
+    def weights(n):
+        return jax.image.resize(jnp.eye(n), (2 * n, n), "linear")
+
+    def plain(x):
+        return jnp.einsum("ih,jw,hwc->ijc", weights(h), weights(w), x)
+
+    x, dy = jax.random.normal(key, shape), jax.random.normal(key, (2 * h, 2 * w, c))
+    y, pull = jax.vjp(lambda x: upsample(x, "bilinear", (2 * h, 2 * w)), x)
+    np.testing.assert_allclose(y, plain(x), atol=1e-12)
+    np.testing.assert_allclose(pull(dy)[0], jax.vjp(plain, x)[1](dy)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("size", [(4, 5), (7, 4), (2, 3)])
+def test_padding_equals_the_plain_form(p, size, key, x64):
+    def plain(x):
+        return jnp.pad(x, ((p, p), (p, p), (0, 0)), mode="reflect")
+
+    x = jax.random.normal(key, (*size, 2))
+    y, pull = jax.vjp(lambda x: pad(x, p, "reflect"), x)
+    dy = jax.random.normal(key, y.shape)
+    np.testing.assert_array_equal(y, plain(x))
+    np.testing.assert_allclose(pull(dy)[0], jax.vjp(plain, x)[1](dy)[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("method, value", [("average", 2.5), ("max", 4.0)])

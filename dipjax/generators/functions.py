@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dipjax.generators.convolution import convolve as convolve
 from dipjax.operators import Downsample
 
 Array = jax.Array
@@ -34,81 +35,39 @@ def identity(x: Array) -> Array:
     return x
 
 
-# --- convolution ---------------------------------------------------------------------------
-
-
-def _conv(x: Array, w: Array, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Array:
-    """Cross-correlation of `x` (H, W, C) with `w` (k, k, C, D), `pad` zeros (before, after)."""
-    dims = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x[None], w, (stride, stride), (pad, pad), dimension_numbers=dims
-    )[0]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: Array, w: Array, stride: int = 1) -> Array:
-    """`y_ijd = sum_abc w_abcd x_(si+a)(sj+b)c`: cross-correlation without padding.
-
-    The same as `lax.conv_general_dilated(..., padding="VALID")`, in the form that XLA's CPU
-    backend runs at the machine's peak, forwards and backwards, inside and outside of loops.
-
-    Args:
-        x: image (H, W, C).
-        w: kernel (k, k, C, D).
-        stride: the step `s` in both directions.
-
-    Returns:
-        Image ((H - k) // s + 1, (W - k) // s + 1, D).
-    """
-    k = w.shape[0]
-    if k == 1 and stride == 1:
-        return x @ w[0, 0]
-    # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
-    # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
-    return _conv(x, w, stride, (stride, 0))[1:, 1:]
-
-
-def _convolve_forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
-    return convolve(x, w, stride), (x, w)
-
-
-def _convolve_backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    x, w = saved
-    k, c, d = w.shape[0], w.shape[2], w.shape[3]
-    if k == 1 and stride == 1:
-        return dy @ w[0, 0].T, (x.reshape(-1, c).T @ dy.reshape(-1, d))[None, None]
-    if stride > 1:
-        dy = _dilate(dy, stride, (x.shape[0] - k + 1, x.shape[1] - k + 1))
-    dx = _conv(dy, w[::-1, ::-1].swapaxes(2, 3), pad=(k - 1, k - 1))
-    # Channels as the batch, the batch as channels: written out, because the layout that the
-    # compiler picks for a weight gradient inside `scan` is a hundred times slower on the CPU.
-    dw = lax.conv_general_dilated(
-        x[None].transpose(3, 1, 2, 0),
-        dy[None].transpose(1, 2, 0, 3),
-        (1, 1),
-        "VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    ).transpose(1, 2, 0, 3)
-    return dx, dw
-
-
-def _dilate(dy: Array, stride: int, shape: tuple[int, int]) -> Array:
-    """Zeros between the entries of `dy`, up to `shape`: the transpose of a stride."""
-    after = [n - 1 - stride * (m - 1) for n, m in zip(shape, dy.shape, strict=False)]
-    pads = (0, after[0], stride - 1), (0, after[1], stride - 1), (0, 0, 0)
-    return lax.pad(dy, jnp.zeros((), dy.dtype), pads)
-
-
-convolve.defvjp(_convolve_forward, _convolve_backward)
+# --- padding -------------------------------------------------------------------------------
 
 
 def pad(x: Array, p: int, padding: Padding) -> Array:
     """`p` rows and columns on each side of `x` (H, W, C), mirrored without the edge or zero."""
     if p == 0:
         return x
-    return jnp.pad(
-        x, ((p, p), (p, p), (0, 0)), mode="reflect" if padding == "reflect" else "constant"
-    )
+    if padding == "zero":
+        return jnp.pad(x, ((p, p), (p, p), (0, 0)))
+    if min(x.shape[:2]) <= p:  # mirrored more than once
+        return jnp.pad(x, ((p, p), (p, p), (0, 0)), mode="reflect")
+    return _reflect(x, p)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _reflect(x: Array, p: int) -> Array:
+    # The margins are written in place, because the compiler repeats a padding that is computed
+    # in each of the sixteen or nine places where a convolution reads it.
+    x = jnp.pad(x, ((p, p), (p, p), (0, 0)))
+    near, far = slice(p + 1, 2 * p + 1), slice(-2 * p - 1, -p - 1)
+    x = x.at[:p].set(x[near][::-1]).at[-p:].set(x[far][::-1])
+    return x.at[:, :p].set(x[:, near][:, ::-1]).at[:, -p:].set(x[:, far][:, ::-1])
+
+
+def _reflect_backward(p: int, _, dy: Array) -> tuple[Array]:
+    """Each margin is added to the rows or columns that it mirrors: in place, no other pass."""
+    near, far = slice(p + 1, 2 * p + 1), slice(-2 * p - 1, -p - 1)
+    dy = dy.at[:, near].add(dy[:, :p][:, ::-1]).at[:, far].add(dy[:, -p:][:, ::-1])
+    dy = dy.at[near].add(dy[:p][::-1]).at[far].add(dy[-p:][::-1])
+    return (dy[p:-p, p:-p],)
+
+
+_reflect.defvjp(lambda x, p: (_reflect(x, p), None), _reflect_backward)
 
 
 # --- norm ----------------------------------------------------------------------------------
@@ -167,20 +126,51 @@ def upsample(x: Array, method: Upsampling, shape: tuple[int, ...]) -> Array:
     `bilinear` is PyTorch's `align_corners=False`: weights 3/4 and 1/4, edges repeated.
     """
     double = _double_bilinear if method == "bilinear" else _double_nearest
-    return double(double(x, 0), 1)[: shape[0], : shape[1]]
+    return double(x)[: shape[0], : shape[1]]
 
 
-def _double_nearest(x: Array, axis: int) -> Array:
-    return jnp.repeat(x, 2, axis)
+def _double_nearest(x: Array) -> Array:
+    h, w, c = x.shape
+    return jnp.broadcast_to(x[:, None, :, None], (h, 2, w, 2, c)).reshape(2 * h, 2 * w, c)
 
 
-def _double_bilinear(x: Array, axis: int) -> Array:
+@jax.custom_vjp
+def _double_bilinear(x: Array) -> Array:
+    return _double(_double(x, 0), 1)
+
+
+def _double(x: Array, axis: int) -> Array:
+    """`y_2i = 3/4 x_i + 1/4 x_(i-1)`, `y_(2i+1) = 3/4 x_i + 1/4 x_(i+1)` along an axis."""
     n = x.shape[axis]
     part = partial(lax.slice_in_dim, x, axis=axis)
     before = jnp.concatenate([part(0, 1), part(0, n - 1)], axis)
     after = jnp.concatenate([part(1, n), part(n - 1, n)], axis)
     pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
     return pairs.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
+
+
+def _halve(dy: Array, axis: int) -> Array:
+    """The adjoint of `_double`, written out: the derived one takes three times as long."""
+    n = dy.shape[axis] // 2
+    even, odd = (lax.slice_in_dim(dy, k, None, 2, axis=axis) for k in (0, 1))
+    dx = 0.75 * (even + odd) + 0.25 * (_shift(even, -1, axis) + _shift(odd, 1, axis))
+    first, last = (
+        lax.slice_in_dim(part, k, k + 1, axis=axis) for part, k in ((even, 0), (odd, n - 1))
+    )
+    at = (slice(None),) * axis
+    return dx.at[(*at, slice(0, 1))].add(0.25 * first).at[(*at, slice(n - 1, n))].add(0.25 * last)
+
+
+def _shift(x: Array, by: int, axis: int) -> Array:
+    """`x` moved by one place along an axis, a zero where it came from."""
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (by, -by, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), edges)
+
+
+_double_bilinear.defvjp(
+    lambda x: (_double_bilinear(x), None), lambda _, dy: (_halve(_halve(dy, 0), 1),)
+)
 
 
 def halve(x: Array, method: Downsampling) -> Array:

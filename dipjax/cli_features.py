@@ -1,0 +1,261 @@
+"""The command line of features: `dipjax invert` and `dipjax activate`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from dipjax import features, images, inversion, report, tasks
+from dipjax.features import FeatureError, Network
+from dipjax.images import Picture
+
+Array = jax.Array
+Output = Annotated[Path, arg(aliases=["-o"])]
+Name = Literal[
+    "alexnet", "alexnet-caffe", "vgg16", "vgg19", "squeezenet", "squeezenet1.0", "squeezenet1.1"
+]
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "alexnet": features.alexnet,
+    "alexnet-caffe": lambda weights: features.alexnet(weights, form="caffe"),
+    "vgg16": features.vgg16,
+    "vgg19": features.vgg19,
+    "squeezenet": features.squeezenet,
+    "squeezenet1.0": features.squeezenet,
+    "squeezenet1.1": lambda weights: features.squeezenet(weights, version="1.1"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What both commands take.
+
+    Attributes:
+        network: whose activations.
+        weights: a .safetensors, .npz or .pth file; downloaded once if not given.
+        size: height and width of the picture; 128 on a CPU, the network's own elsewhere.
+        preset: "fast", "paper" or "tv"; by default fast on a CPU and paper elsewhere.
+        steps: of each fit, in place of the preset's.
+        seed: of all randomness; the same seed gives the same picture.
+        json: write settings, times and results into this file.
+        force: replace files that exist already; the input is never replaced.
+        quiet: print nothing but errors.
+    """
+
+    network: Name
+    weights: Path | None = None
+    size: int | None = None
+    preset: str | None = None
+    steps: int | None = None
+    seed: int = 0
+    json: Path | None = None
+    force: bool = False
+    quiet: bool = False
+
+
+def invert(
+    input: Positional[Path],
+    output: Output,
+    layer: tuple[str, ...],
+    options: OmitArgPrefixes[Options],
+    together: bool = False,
+    gram: bool = False,
+    figure: Path | None = None,
+):
+    """Find a picture with the same activations as the input, in a layer of a network.
+
+    Several layers are inverted one by one, and drawn beside the input in a figure.
+
+    Args:
+        input: the picture; its centre is taken, resized to the size of the network.
+        output: where to save the result: a picture, or with several layers a figure of all.
+        layer: the names of one or more layers, such as conv4.
+        together: find one picture for all layers instead of one for each.
+        gram: match Gram matrices instead of activations: the texture only.
+        figure: draw the input and the result side by side into this file.
+    """
+    picture = images.load_picture(input)
+    row = len(layer) > 1 and not together
+    if row and figure:
+        raise ValueError("--figure: with several layers the output is a figure already")
+    _check_files(output, figure, options, input, row=row)
+    _check_options("invert_features", options)
+    phi = _network(options)
+    groups = [layer] if together else [(name,) for name in dict.fromkeys(layer)]
+    for name in layer:
+        phi(name)
+    x = features.centred(_rgb(picture), _size(options, phi))
+    statistics, results, records = "gram" if gram else "activations", {}, []
+    for group in groups:
+        watch = report.Watch(quiet=options.quiet)
+        result = inversion.invert_features(
+            jax.random.key(options.seed),
+            x,
+            phi,
+            group,
+            statistics=statistics,
+            preset=options.preset,
+            driver=watch,
+            **_steps(options),
+        )
+        results[" + ".join(group)] = jnp.clip(result.image, 0, 1)
+        error = _errors(phi, group, x, result.image)
+        records.append({"layers": list(group), "feature_error": error, **_record(watch)})
+        if not options.quiet:
+            print(", ".join(f"{name}: relative error {e:.2%}" for name, e in error.items()))
+        if watch.interrupted:
+            break
+    views = [("input", x), *results.items()]
+    if row:
+        report.figure(output, [views])
+    else:
+        images.save(output, next(iter(results.values())), overwrite=options.force)
+    if figure:
+        report.figure(figure, [views])
+    _finish("invert", str(input), output, phi, options, records)
+
+
+def activate(
+    output: Output,
+    options: OmitArgPrefixes[Options],
+    class_: Annotated[str | None, arg(name="class")] = None,
+    layer: str | None = None,
+    unit: int | None = None,
+    window: int | None = None,
+    target: float | None = None,
+):
+    """Make a picture that a class or a unit of a network likes best.
+
+    Args:
+        output: where to save the picture; the suffix chooses the format.
+        class_: the name or number of a class of ImageNet, such as "black swan".
+        layer: in place of a class, the name of a layer.
+        unit: and the number of its channel, from 0.
+        window: only so many entries around the centre of the channel's map count.
+        target: the activation to reach; as much as possible if not given.
+    """
+    if (class_ is None) == (layer is None and unit is None):
+        raise ValueError('give either --class "black swan", or --layer conv4 --unit 7')
+    if class_ is None and (layer is None or unit is None):
+        raise ValueError("--layer and --unit belong together, such as --layer conv4 --unit 7")
+    _check_files(output, None, options)
+    _check_options("maximize_activation", options)
+    if class_ is not None:
+        features.class_index(class_)
+    phi = _network(options)
+    size, watch = _size(options, phi), report.Watch(quiet=options.quiet)
+    result = inversion.maximize_activation(
+        jax.random.key(options.seed),
+        phi,
+        layer,
+        unit if class_ is None else class_,  # pyright: ignore[reportArgumentType]
+        shape=(size, size),
+        window=window,
+        target=target,
+        preset=options.preset,
+        driver=watch,
+        **_steps(options),
+    )
+    image = jnp.clip(result.image, 0, 1)
+    images.save(output, image, overwrite=options.force)
+    record = {"class": class_, "layer": layer, "unit": unit, **_record(watch)}
+    if class_ is not None:
+        record["classes"] = phi.classify(image)
+        if not options.quiet:
+            print(", ".join(f"{name} {p:.1%}" for name, p in record["classes"]))
+    _finish("activate", None, output, phi, options, [record])
+
+
+# --- checks, before anything is computed ---------------------------------------------------
+
+
+def _check_files(output: Path, figure: Path | None, options: Options, *inputs: Path, row=False):
+    """Everything that will be written can be, and is nothing that is read."""
+    read = [*inputs, *([options.weights] if options.weights else [])]
+    written = [path for path in (output, figure, options.json) if path]
+    for path in written:
+        if any(path.exists() and other.exists() and path.samefile(other) for other in read):
+            raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
+        if sum(path.resolve() == other.resolve() for other in written) > 1:
+            raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
+        plain = Picture(jnp.zeros((1, 1, 3)), None, 8)  # pyright: ignore[reportArgumentType]
+        as_picture = path is output and not row
+        images.check_target(path, overwrite=options.force, picture=plain if as_picture else None)
+    for path in (figure, output if row else None):
+        if path:
+            report.check_figure(path)
+
+
+def _check_options(task: str, options: Options) -> None:
+    if options.steps is not None and not 1 <= options.steps <= 10**7:
+        raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"--seed {options.seed}: must be from 0 to {2**32 - 1}")
+    if options.size is not None and not 1 <= options.size <= 4096:
+        raise ValueError(f"--size {options.size}: must be from 1 to 4096")
+    presets = inversion.PRESETS[task]
+    if options.preset not in (None, *presets):
+        raise ValueError(f"--preset {options.preset}: unknown, must be {' or '.join(presets)}")
+
+
+def _network(options: Options) -> Network:
+    return NETWORKS[options.network](weights="auto" if options.weights is None else options.weights)
+
+
+def _size(options: Options, phi: Network) -> int:
+    preset = options.preset or tasks.default_preset()
+    return options.size or (phi.size if preset in ("paper", "appendix") else 128)
+
+
+def _rgb(picture: Picture) -> Array:
+    """Colour of any picture as three channels; transparency says nothing to a network."""
+    return jnp.asarray(jnp.broadcast_to(picture.colour, (*picture.colour.shape[:2], 3)))
+
+
+def _steps(options: Options) -> dict[str, Any]:
+    return {} if options.steps is None else {"steps": options.steps}
+
+
+# --- what is said of a run -----------------------------------------------------------------
+
+
+def _errors(phi: Network, layers: tuple[str, ...], x: Array, result: Array) -> dict[str, float]:
+    """Relative error of the activations of the result, by layer."""
+    layers = tuple(phi.resolve(name) for name in layers)
+    last = max(layers, key=phi.layers.index)
+    targets = phi.activations(x, layers)
+    energy = FeatureError(phi.upto(last), targets, dict.fromkeys(layers, 1.0))
+    return {name: float(e) for name, e in energy.errors(result).items()}
+
+
+def _record(watch: report.Watch) -> dict[str, Any]:
+    return {
+        "settings": report.describe(watch.settings),
+        "steps": watch.steps,
+        "seconds": watch.seconds,
+        "interrupted": watch.interrupted,
+    }
+
+
+def _finish(task: str, input: str | None, output: Path, phi: Network, options: Options, records):
+    record = {
+        "task": task,
+        "input": input,
+        "output": str(output),
+        "network": phi.name,
+        "preset": options.preset or tasks.default_preset(),
+        "seed": options.seed,
+        "fits": records,
+        **report.environment(),
+    }
+    if options.json:
+        report.write_json(options.json, record)
+    if not options.quiet:
+        seconds = sum(r["seconds"]["run"] + r["seconds"]["compile"] for r in records)
+        print(f"{output}: {len(records)} fits in {seconds:.0f} s")
+    if any(r["interrupted"] for r in records):
+        raise KeyboardInterrupt

@@ -1,0 +1,298 @@
+"""Images from the activations of a network: feature inversion and activation maximisation.
+
+    invert_features       E(x) = |Phi(x) - Phi_0|^2 / |Phi_0|^2
+    maximize_activation   E(x) = -Phi_u(x), or |target - Phi_u(x)|
+
+Recipes like those of `dipjax.tasks`: an energy and published settings for the one fit. Settings
+that are not those of `fit`: `multiple`, to which height and width of the generated image are
+rounded up before the image is cut out of it, and `regularizer`, which is added to the energy.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from dipjax import codes, images
+from dipjax.features.network import Network, class_index
+from dipjax.features.objectives import FeatureError, MinusActivation, Statistics, gram
+from dipjax.fitting import Restoration, fit
+from dipjax.generators import Hourglass, Pixels
+from dipjax.objectives import Objective, TotalVariation
+from dipjax.optimizers import parameter_noise
+from dipjax.tasks import OPTIMIZERS, Driver, Preset, default_preset
+
+Array = jax.Array
+Layers = str | Sequence[str] | Mapping[str, float]
+
+SHAKEN = OPTIMIZERS["adam(0.01) + parameter noise(1/50)"] = optax.chain(
+    optax.adam(0.01), parameter_noise(1 / 50)
+)
+
+FADING_ADAM = OPTIMIZERS["adam(0.01 -> 0.0005)"] = optax.adam(
+    optax.cosine_decay_schedule(0.01, 2000, alpha=0.05)
+)
+
+# Jitter of 10, 2 and 0.5 against a code of at most 0.1 (appendix of the inversion notebook).
+HEAVY = optax.piecewise_constant_schedule(10.0, {10_000: 0.2, 15_000: 0.25})
+
+SIX_SCALES = Hourglass(widths=(16, 32, 64, 128, 128, 128), downsample="average")
+INVERSION = SIX_SCALES.clone(
+    kernels_down=(7, 7, 5, 5, 3, 3),
+    kernels_up=(7, 7, 5, 5, 3, 3),
+    padding="zero",
+    upsample="nearest",
+)
+MAXIMISATION = SIX_SCALES.clone(
+    skips=(0, 4, 4, 4, 4, 4), kernels_down=(5, 3, 5, 5, 3, 5), kernels_up=(5, 3, 5, 3, 5, 3)
+)
+# For a CPU: the same idea in one go. The jitter of the start is stronger than the code, which
+# settles the coarse shape; its end leaves nothing between the network and the activations.
+# Chosen on chelsea and coffee of scikit-image, at 128 x 128.
+FADING = optax.linear_schedule(0.1, 0.0, 1000)
+TAPERED = Hourglass(widths=(16, 32, 64, 64, 64), scale_init="uniform")
+
+
+def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
+    """`z = 1/2 + scale n`, `n ~ N(0, 1)`: where pixels start from when nothing is known."""
+    return 0.5 + scale * jax.random.normal(key, shape)
+
+
+# TARGETS.md, section 3: the settings of the published experiments, and ours for a CPU.
+PUBLISHED: Preset = {"code": codes.uniform, "decay": 0.99, "multiple": 64, "steps": 3100}
+PRESETS: dict[str, dict[str, Preset]] = {
+    "invert_features": {
+        "paper": {
+            **PUBLISHED,
+            "generator": INVERSION,
+            "optimizer": OPTIMIZERS["adam(0.001)"],
+            "jitter": 0.0,
+        },
+        "appendix": {
+            **PUBLISHED,
+            "generator": INVERSION,
+            "code": partial(codes.uniform, channels=2),
+            "optimizer": SHAKEN,
+            "jitter": HEAVY,
+            "steps": 20_000,
+        },
+        "fast": {
+            "generator": TAPERED,
+            "code": codes.uniform,
+            "optimizer": FADING_ADAM,
+            "jitter": FADING,
+            "decay": 0.99,
+            "steps": 2000,
+        },
+        "tv": {
+            "generator": Pixels(),
+            "code": grey,
+            "optimizer": OPTIMIZERS["adam(0.01)"],
+            "jitter": 0.0,
+            "decay": 0.99,
+            "steps": 2000,
+            "regularizer": 1e-4 * TotalVariation(beta=2.0),
+        },
+    },
+    "maximize_activation": {
+        "paper": {
+            **PUBLISHED,
+            "generator": MAXIMISATION,
+            "optimizer": OPTIMIZERS["adam(0.001)"],
+            "jitter": 0.03,
+        },
+        "fast": {
+            "generator": TAPERED,
+            "code": codes.uniform,
+            "optimizer": OPTIMIZERS["adam(0.01)"],
+            "jitter": 0.03,
+            "decay": 0.99,
+            "steps": 500,
+        },
+        "tv": {
+            "generator": Pixels(),
+            "code": grey,
+            "optimizer": OPTIMIZERS["adam(0.01)"],
+            "jitter": 0.0,
+            "decay": 0.99,
+            "steps": 500,
+            "regularizer": 1e-6 * TotalVariation(beta=2.0),
+        },
+    },
+}
+
+
+def invert_features(
+    key: Array,
+    target: Array | Mapping[str, Array],
+    phi: Network,
+    layer: Layers,
+    *,
+    shape: tuple[int, int] | None = None,
+    statistics: Statistics = "activations",
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """The image behind activations: `min E(x) = sum_l w_l |Phi_l(x) - Phi_l|^2 / |Phi_l|^2`.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        target: an image (H, W, 3), whose activations are taken; or activations (h, w, c) of the
+            layer, or layer -> activations where there are several.
+        phi: a network of `dipjax.features`.
+        layer: the name of a layer, several names, or name -> weight `w_l`.
+        shape: (H, W) of the image to find; that of the target by default, and the network's own
+            size where the target is activations. With "gram" it may be another than the target's.
+        statistics: "activations", or "gram" for their Gram matrices: texture of any size.
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "appendix" (the same with heavy jitter and
+            parameter noise), "fast", the default on a CPU, or "tv", the total variation of
+            Mahendran and Vedaldi (2015) in place of the network.
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit`, `multiple` or `regularizer` in place of the preset's.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, 3) is the average of the iterates.
+
+    Raises:
+        ValueError: for a bad image or preset, a layer that the network has not, activations that
+            do not fit it, or an image too small for it.
+    """
+    weights = {phi.resolve(name): w for name, w in _weighted(layer).items()}
+    targets, size = _targets(target, phi, weights, shape)
+    if statistics == "gram":
+        targets = {name: gram(a) for name, a in targets.items()}
+    last = max(weights, key=phi.layers.index)
+    energy = FeatureError(phi.upto(last), targets, weights, statistics)
+    return _run(key, energy, size, "invert_features", preset, driver, settings)
+
+
+def maximize_activation(
+    key: Array,
+    phi: Network,
+    layer: str | None,
+    unit: int | str,
+    *,
+    shape: tuple[int, int] | None = None,
+    target: float | None = None,
+    window: int | None = None,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """The image that a unit or a class of a network likes best: `min E(x) = -Phi_u(x)`.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        phi: a network of `dipjax.features`.
+        layer: the name of a layer; None for the one whose channels are the classes.
+        unit: a channel of the layer, from 0; or the name of a class of ImageNet.
+        shape: (H, W) of the image; the network's own size by default.
+        target: the activation to reach, as `|target - Phi_u(x)|` (300 in the paper, for classes
+            of AlexNet); as much as possible by default.
+        window: only this many entries of the map around its centre count, in both directions;
+            1 is a single neuron, and the whole map the default.
+        preset: "paper" (Ulyanov et al. 2020), "fast", the default on a CPU, or "tv", total
+            variation in place of the network.
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit`, `multiple` or `regularizer` in place of the preset's.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, 3) is the average of the iterates.
+
+    Raises:
+        ValueError: for an unknown layer, class or preset, a channel that the layer has not, a
+            window below 1, or an image too small for the network.
+    """
+    layer = phi.class_layer if layer is None else phi.resolve(layer)
+    size = (phi.size, phi.size) if shape is None else shape
+    channels = jax.eval_shape(phi(layer).forward, _image(size)).shape[-1]
+    index = _unit(unit, layer, channels)
+    if window is not None and window < 1:
+        raise ValueError(f"window must be at least 1, not {window}")
+    energy = MinusActivation(phi.upto(layer), index, target, window)
+    return _run(key, energy, size, "maximize_activation", preset, driver, settings)
+
+
+# --- from here on: what both share ---------------------------------------------------------
+
+
+@flax.struct.dataclass
+class Cut(Objective):
+    """`E(x[:H, :W])`: the energy of a part of a larger generated image."""
+
+    objective: Objective
+    shape: tuple[int, int] = flax.struct.field(pytree_node=False)
+
+    def __call__(self, x: Array) -> Array:
+        return self.objective(x[: self.shape[0], : self.shape[1]])
+
+
+def _run(key, energy: Objective, size, task: str, preset, driver: Driver, settings) -> Restoration:
+    """The fit, on a generated image as large as the preset wants it, and the part asked for."""
+    presets, preset = PRESETS[task], preset or default_preset()
+    if preset not in presets:
+        raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
+    settings = {**presets[preset], **settings}
+    multiple, regularizer = settings.pop("multiple", 1), settings.pop("regularizer", None)
+    energy = energy if regularizer is None else energy + regularizer
+    (h, w), (gh, gw) = size, (-(-n // multiple) * multiple for n in size)
+    energy = energy if (h, w) == (gh, gw) else Cut(energy, (h, w))
+    result = driver(key, energy, (gh, gw, 3), **settings)
+    pictures = ("image", "last", "average", "best", "std")
+    return result._replace(**{name: getattr(result, name)[:h, :w] for name in pictures})
+
+
+def _weighted(layer: Layers) -> dict[str, float]:
+    if isinstance(layer, Mapping):
+        weights = dict(layer)
+    else:
+        weights = dict.fromkeys((layer,) if isinstance(layer, str) else layer, 1.0)
+    if not weights:
+        raise ValueError("no layer to invert: name one")
+    return weights
+
+
+def _targets(target, phi: Network, weights: Mapping[str, float], shape):
+    """layer -> activations, and the (H, W) of the image to find."""
+    if isinstance(target, Mapping) or (jnp.ndim(target) == 3 and jnp.shape(target)[-1] > 3):
+        size = shape or (phi.size, phi.size)
+        return _checked(target, phi, weights, size), size
+    x = images.check(target)
+    x = jnp.broadcast_to(x, (*x.shape[:2], 3)) if x.shape[-1] == 1 else x
+    return phi.activations(x, weights.keys()), shape or x.shape[:2]
+
+
+def _checked(target: Any, phi: Network, weights, size) -> dict[str, Array]:
+    """Activations that were given, each of the shape that its layer has for such images."""
+    given = dict(target) if isinstance(target, Mapping) else dict.fromkeys(weights, target)
+    given = {phi.resolve(name): jnp.asarray(a) for name, a in given.items()}
+    if set(given) != set(weights):
+        raise ValueError(f"activations of {sorted(given)} for the layers {sorted(weights)}")
+    shapes = jax.eval_shape(lambda x: phi.activations(x, weights.keys()), _image(size))
+    for name, a in given.items():
+        if a.shape != shapes[name].shape:
+            raise ValueError(
+                f"{name} has activations of shape {shapes[name].shape} for images of "
+                f"{size[0]} x {size[1]}, not {a.shape}: set shape=(H, W)"
+            )
+    return given
+
+
+def _image(size) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((*size, 3), jnp.float32)
+
+
+def _unit(unit: int | str, layer: str, channels: int) -> int:
+    if isinstance(unit, str) and not unit.isdecimal():
+        index = class_index(unit)
+        if channels != 1000:
+            raise ValueError(f"{layer} has {channels} channels and no classes: give a number")
+        return index
+    if not 0 <= int(unit) < channels:
+        raise ValueError(f"unit {unit}: {layer} has channels 0 to {channels - 1}")
+    return int(unit)

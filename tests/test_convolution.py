@@ -1,0 +1,73 @@
+"""Every form of the convolution equals the library's, in value and in both gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from dipjax.generators import convolution
+from dipjax.generators.convolution import NHWC, convolve, winograd
+
+
+def library(x, w, stride=1):
+    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=NHWC)[
+        0
+    ]
+
+
+def assert_equal_with_gradients(ours, plain, key, *args):
+    dy = jax.random.normal(key, jax.eval_shape(plain, *args).shape)
+    both = [jax.jit(lambda *args, f=f: (f(*args), jax.vjp(f, *args)[1](dy))) for f in (ours, plain)]
+    for a, b in zip(*(jax.tree.leaves(f(*args)) for f in both), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("size", [(9, 10), (5, 6), (12, 7)])
+def test_convolve(stride, k, size, key, x64):
+    x, w = jax.random.normal(key, (*size, 3)), jax.random.normal(key, (k, k, 3, 4))
+    ours, plain = (lambda x, w, f=f: f(x, w, stride) for f in (convolve, library))
+    assert_equal_with_gradients(ours, plain, key, x, w)
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """Winograd's form for images of any size and number of channels."""
+    monkeypatch.setattr(convolution, "WINOGRAD_PIXELS", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_CHANNELS", 1)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("size", [(3, 3), (4, 5), (9, 8), (6, 11)])
+def test_winograd(size, key, x64, everywhere):
+    x, w = jax.random.normal(key, (*size, 3)), jax.random.normal(key, (3, 3, 3, 4))
+    np.testing.assert_allclose(winograd(x, w), library(x, w), atol=1e-12)
+    assert_equal_with_gradients(convolve, library, key, x, w)
+
+
+def test_winograd_is_as_exact_as_the_plain_form_in_float32(key, x64):
+    x, w = jax.random.normal(key, (34, 34, 64)), jax.random.normal(key, (3, 3, 64, 8))
+    exact, x, w = library(x, w), x.astype(jnp.float32), w.astype(jnp.float32)
+    error, error_plain = (float(jnp.abs(f(x, w) - exact).max()) for f in (winograd, library))
+    assert error < 4 * error_plain
+
+
+def test_several_images_and_kernels_at_once(key, x64, everywhere):
+    """`vmap` over kernels of their own: on the CPU batched products, no grouped convolution."""
+    x, w = jax.random.normal(key, (2, 8, 7, 3)), jax.random.normal(key, (2, 3, 3, 3, 4))
+    each = [convolve(x[i], w[i]) for i in range(2)]
+    np.testing.assert_allclose(jax.vmap(convolve)(x, w), jnp.stack(each), atol=1e-12)
+
+
+def test_the_form_for_accelerators(key, x64):
+    """It is not run on this backend, so it is called by name."""
+    x, w = jax.random.normal(key, (9, 8, 3)), jax.random.normal(key, (3, 3, 3, 4))
+    dy = jax.random.normal(key, (4, 3, 4))
+    ours = convolution._library_backward(x, w, dy, 2)
+    on_cpu = convolution._products_backward(x, w, dy, 2)
+    for a, b in zip(ours, on_cpu, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
