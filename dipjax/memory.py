@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from dipjax import codes, fitting, stopping, tiles
+from dipjax import codes, fitting, grids, stopping
 from dipjax.codes import Code
 from dipjax.generators import Hourglass
 
@@ -239,7 +239,7 @@ def plan(
         tile = min(side, h) // factor, min(side, w) // factor
         inside = (tile[0] * factor, tile[1] * factor, c)
         if found := first(inside, MARGIN * free - PICTURES * 4 * prod(shape)):
-            count = len(tiles.cut((h // factor, w // factor), tile))
+            count = len(grids.cut((h // factor, w // factor), tile))
             text += f": fitted in {count} tiles of {inside[1]} x {inside[0]}{found[0]}"
             return Plan(found[1], tile, text)
     raise MemoryError(f"{text}: too little even for tiles of {sides[-1]} x {sides[-1]}")

@@ -23,7 +23,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from dipjax import images, metrics, report, tiles
+from dipjax import grids, images, metrics, report
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SIZE, PANELS, SIGMA = 4096, 4, 25 / 255
@@ -91,7 +91,7 @@ def result(work: Path, pieces: list[dict[str, Any]], options: list[str]) -> dict
         images.load(work / f"{name}.png") for name in ("noisy", "true", "restored")
     )
     run = json.loads((work / "run.json").read_text())
-    parts = tiles.cut(noisy.shape, tuple(run["tile"]))
+    parts = grids.cut(noisy.shape, tuple(run["tile"]))
     edge = next(part.rows.start for part in parts if part.rows.start > SIZE // 2)
     window = slice(edge - 200, edge + 312)
     rows = [("noisy", noisy), ("restored", restored), ("true", true)]
@@ -111,8 +111,8 @@ def result(work: Path, pieces: list[dict[str, Any]], options: list[str]) -> dict
         "options": options,
         "settings": run["settings"],
         "psnr": [round(float(metrics.psnr(x, true)), 2) for x in (noisy, restored)],
-        "seam": round(tiles.seam(restored, true, parts), 4),
-        "seam of the noisy picture": round(tiles.seam(noisy, true, parts), 4),
+        "seam": round(grids.seam(restored, true, parts), 4),
+        "seam of the noisy picture": round(grids.seam(noisy, true, parts), 4),
         **report.environment(),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import tiles
+from dipjax import grids, relay, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -32,7 +32,7 @@ def y():
 @pytest.mark.parametrize("n, tile, overlap", GRIDS)
 def test_tiles_cover_all_and_share_enough(n, tile, overlap):
     tile = min(n, tile)
-    first = tiles.starts(n, tile, overlap)
+    first = grids.starts(n, tile, overlap)
     assert first[0] == 0 and first[-1] == n - tile
     assert all(1 <= gap <= tile - overlap for gap in np.diff(first))
     if len(first) > 1:  # one less would not do
@@ -42,8 +42,8 @@ def test_tiles_cover_all_and_share_enough(n, tile, overlap):
 @pytest.mark.parametrize("n, tile, overlap", GRIDS)
 def test_weights_are_a_smooth_partition_of_unity(n, tile, overlap):
     tile = min(n, tile)
-    first = tiles.starts(n, tile, overlap)
-    w, total = tiles.weights(first, tile), np.zeros(n)
+    first = grids.starts(n, tile, overlap)
+    w, total = grids.weights(first, tile), np.zeros(n)
     for start, row in zip(first, w, strict=True):
         total[start : start + tile] += row
     np.testing.assert_allclose(total, 1, atol=1e-6)
@@ -61,7 +61,7 @@ def test_tiling_a_pointwise_task_changes_nothing(key, y, tile, factor):
 
 
 def test_every_tile_has_one_size_and_lies_beside_the_one_before():
-    parts = tiles.cut((100, 70, 3), (32, 24), 4)
+    parts = grids.cut((100, 70, 3), (32, 24), 4)
     assert {part.weight.shape for part in parts} == {(32, 24, 1)}
     for a, b in pairwise(parts):
         assert (a.rows == b.rows) != (a.columns == b.columns)
@@ -87,7 +87,7 @@ def test_seam_sees_what_an_overlap_avoids(key, overlap, seam):
     y = truth + 0.02 * RNG.standard_normal(truth.shape, np.float32)
     options = dict(tile=(32, 32), overlap=overlap)
     image = tiles.tiled(biased, key, y, **options)
-    ratio = tiles.seam(image, truth, tiles.cut(y.shape, **options))
+    ratio = grids.seam(image, truth, grids.cut(y.shape, **options))
     assert ratio > 1.3 if seam else 0.95 < ratio < 1.05
 
 
@@ -110,14 +110,14 @@ def test_every_task_in_tiles(key, y):
 def test_one_tile_is_the_task_itself(key, y):
     options = dict(TINY, code=dipjax.codes.uniform)
     image = dipjax.tiled(dipjax.denoise, key, y, **options)
-    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=tiles.Loop(), **options)
+    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=relay.Loop(), **options)
     np.testing.assert_allclose(image, alone.image, atol=1e-6)
 
 
 def test_a_tile_starts_where_the_one_before_ended(key, y):
     calls = []
 
-    class Recorded(tiles.Loop):
+    class Recorded(relay.Loop):
         def __call__(self, *args, **settings):
             calls.append(dict(settings))
             result = super().__call__(*args, **settings)
@@ -136,7 +136,7 @@ def test_a_tile_starts_where_the_one_before_ended(key, y):
         assert all("start" not in call and call["steps"] == 4 for call in calls)
 
 
-class Counted(tiles.Loop):
+class Counted(relay.Loop):
     calls = 0
 
     def __call__(self, *args, **settings):
@@ -230,6 +230,6 @@ def test_no_seam_in_a_denoised_picture(key):
     y = truth + np.float32(0.1) * RNG.standard_normal(truth.shape, np.float32)
     settings = dict(generator=dipjax.Hourglass(widths=(16, 16, 16)), steps=300, warm=0.2)
     image = dipjax.tiled(dipjax.denoise, key, y, tile=(64, 64), **settings)
-    ratio = tiles.seam(image, truth, tiles.cut(y.shape, (64, 64)))
+    ratio = grids.seam(image, truth, grids.cut(y.shape, (64, 64)))
     assert 0.9 < ratio < 1.15
     assert dipjax.metrics.psnr(image, truth) > dipjax.metrics.psnr(y, truth) + 6

@@ -1,0 +1,113 @@
+"""From fit to fit: a driver that goes on from the last one's params, and a folder of results."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dipjax import fitting, images
+from dipjax.fitting import FitState, Restoration, Run
+
+Array = jax.Array
+
+
+@dataclass
+class Loop:
+    """The plainest driver: `fit`, that keeps the `Run` it ended with."""
+
+    state: Run | None = None
+
+    def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
+        for progress in fitting.iterate(key, objective, shape, **settings):
+            self.state = progress.state
+        assert self.state is not None  # a fit makes at least one step
+        return fitting.finish(self.state)
+
+
+@dataclass
+class Relay:
+    """A driver whose fits start where the one before ended, and are shorter for it."""
+
+    driver: Any
+    warm: float
+    end: FitState | None = None
+    leaves: list[np.ndarray] | None = None  # of an end that comes from a file
+
+    def __call__(self, key: Array, objective, shape, *, steps: int, **settings) -> Restoration:
+        if self.leaves is not None:
+            self.end, self.leaves = _unflatten(self.leaves, key, objective, shape, **settings), None
+        if self.end is not None and self.warm < 1:
+            steps = max(1, round(self.warm * steps))
+            settings |= {"start": self.end}
+        result = self.driver(key, objective, shape, steps=steps, **settings)
+        self.end = self.driver.state.fit
+        return result
+
+
+def _unflatten(leaves, key, objective, shape, *, generator, optimizer, code, **_) -> FitState:
+    """The state of such a fit, without its code, from its arrays."""
+    z = jax.eval_shape(code, key, shape) if callable(code) else code
+    state = jax.eval_shape(fitting.fitter(objective, generator, optimizer).init, key, z)
+    structure = jax.tree.structure(state._replace(z=None))
+    return jax.tree.unflatten(structure, map(jnp.asarray, leaves))
+
+
+@dataclass
+class Shelf:
+    """A folder of finished tiles, `0.npy` and so on, and of the state that the last one left.
+
+    A text tells what they are tiles of. Every file is written in whole or not at all.
+    """
+
+    folder: Path
+    mark: str
+    relay: Relay
+
+    def __post_init__(self):
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / "run.txt"
+        if file.exists() and file.read_text() == self.mark:
+            return
+        if any(self.folder.iterdir()):
+            raise ValueError(f"{str(self.folder)!r}: holds something else than tiles of this run")
+        images.write_bytes(file, self.mark.encode())
+
+    def read(self, i: int) -> np.ndarray | None:
+        """A tile that is here; the relay goes on from the last that was made."""
+        if not (self.folder / f"{i}.npy").exists():
+            return None
+        if (state := self.folder / "state.npz").exists():  # not where all before was known
+            with np.load(state) as file:
+                self.relay.leaves = list(file.values())
+        return np.load(self.folder / f"{i}.npy")
+
+    def write(self, i: int, x: np.ndarray) -> None:
+        """Keep a tile, and before it the state to go on from."""
+        tile, state = io.BytesIO(), io.BytesIO()
+        if (end := self.relay.end) is not None:
+            np.savez(state, *map(np.asarray, jax.tree.leaves(end._replace(z=None))))
+            images.write_bytes(self.folder / "state.npz", state.getvalue())
+        np.save(tile, x)
+        images.write_bytes(self.folder / f"{i}.npy", tile.getvalue())
+
+
+def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
+    """The same for the same run: what is restored, how, and with which randomness."""
+    content = hashlib.sha256()
+    for array in (jax.random.key_data(key), y, *data):
+        content.update(np.ascontiguousarray(array).tobytes())
+    plain = [
+        option if not isinstance(option, dict) else {k: v for k, v in option.items() if _plain(v)}
+        for option in options
+    ]
+    return f"{getattr(task, '__name__', task)} {y.shape} {plain} {content.hexdigest()}\n"
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, int | float | str | tuple)
