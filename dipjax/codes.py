@@ -74,7 +74,7 @@ def _normal(key: Array, shape: tuple[int, ...]) -> Array:
 
     `n = sqrt(2) erfinv(u)` with `u` in the middle of one of the 2^16 parts of (-1, 1).
     """
-    words = jax.random.bits(key, (-(-math.prod(shape) // 2),))
+    words = jax.random.bits(key, (-(-math.prod(shape) // 2),), jnp.uint32)
     halves = jnp.concatenate([words >> 16, words & 0xFFFF])[: math.prod(shape)].reshape(shape)
     u = (halves.astype(jnp.float32) + 0.5) / 2**15 - 1
     return math.sqrt(2) * lax.erf_inv(u)

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -45,6 +46,14 @@ def test_jitter_is_normal_and_independent(key):
     half = n.size // 2  # two numbers of one random word are this far apart
     for lag in (1, 33, half, half + 1):
         assert abs(np.corrcoef(n[lag:], n[:-lag])[0, 1]) < 0.015
+
+
+def test_jitter_is_the_same_in_double_precision(key):
+    single = codes.jitter(key, jnp.zeros((4, 5, 3)), 1.0, 0)
+    with jax.enable_x64(True):
+        double = codes.jitter(key, jnp.zeros((4, 5, 3)), 1.0, 0)
+    assert double.dtype == jnp.float64
+    np.testing.assert_allclose(double, single, rtol=1e-6)
 
 
 def test_jitter_follows_a_schedule(key):
