@@ -26,7 +26,7 @@ from dipjax.generators import Hourglass
 
 Array = jax.Array
 
-# Measured by scripts/memory.py.
+# Measured by scripts/memory.py, before the convolutions became matrix products: measure again.
 WORKSPACE = 6.0  # copies of the largest residual that a backward pass works with
 COMPILER = 600 * 2**20  # bytes that compiling a fit takes on the CPU, and does not give back
 
