@@ -121,9 +121,10 @@ def path(*names: str) -> Path:
     return RESULTS / f"invert-{'-'.join(names)}.json"
 
 
-def records(name: str, preset: str) -> list[dict[str, Any]]:
-    files = [path(name, layer, preset) for layer in LAYERS]
-    return [json.loads(file.read_text()) for file in files if file.exists()]
+def records(name: str, preset: str) -> dict[str, dict[str, Any]]:
+    """Layer -> record, of the layers that have one."""
+    files = {layer: path(name, layer, preset) for layer in LAYERS}
+    return {layer: json.loads(f.read_text()) for layer, f in files.items() if f.exists()}
 
 
 def summary() -> str:
@@ -135,7 +136,7 @@ def summary() -> str:
     ]
     for name in PICTURES:
         ours, tv = (records(name, preset) for preset in PRESETS)
-        for r, t in zip(ours, tv, strict=False):
+        for r, t in ((ours[layer], tv[layer]) for layer in ours if layer in tv):
             ours_said, tv_said = ("{} {:.2f}".format(*_first(record)) for record in (r, t))
             lines.append(
                 f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} "
@@ -156,7 +157,7 @@ def _first(record: dict[str, Any]) -> tuple[str, float]:
 
 def _row(name: str, preset: str) -> list[tuple[str, Array]]:
     row = [("input", picture(name))]
-    for r in records(name, preset):
+    for r in records(name, preset).values():
         image = images.load(path(name, r["layer"], preset).with_suffix(".png"))
         title = f"{preset}: {r['layer']}, {r['feature_error']:.1%}, {r['psnr']:.1f} dB"
         row.append((title, jnp.asarray(np.asarray(image))))
