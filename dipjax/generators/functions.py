@@ -1,8 +1,8 @@
-"""The pure functions inside a generator: convolution, norm with activation, resampling.
+"""The pure functions inside a generator beside convolution: padding, norm, resampling.
 
-Everything is written for one image `(H, W, C)`; `jax.vmap` batches. `convolve` and `normalise`
-bring their own backward passes, in the forms that run at the machine's limit: they have
-gradients by `jax.grad` and `jax.vjp`, but no `jax.jvp`.
+Everything is written for one image `(H, W, C)`; `jax.vmap` batches. Padding, norm and bilinear
+up-sampling bring their own backward passes, which are the faster for it: they have gradients by
+`jax.grad` and `jax.vjp`, but no `jax.jvp`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dipjax.generators.convolution import convolve as convolve
 from dipjax.operators import Downsample
 
 Array = jax.Array
@@ -22,7 +21,6 @@ Padding = Literal["reflect", "zero"]
 Upsampling = Literal["bilinear", "nearest"]
 Downsampling = Literal["stride", "average", "max", "lanczos2", "lanczos3"]
 
-NHWC = ("NHWC", "HWIO", "NHWC")
 EPS = 1e-5  # of the norm, as in PyTorch's BatchNorm2d
 
 

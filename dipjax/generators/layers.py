@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dipjax.generators.convolution import convolve
 from dipjax.generators.functions import (
     Activation,
     Array,
     Downsampling,
     Padding,
-    convolve,
     halve,
     identity,
     leaky_relu,
