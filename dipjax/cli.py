@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_features, ensembles, images, memory, report, tasks, tiles
+from dipjax import cache, checks, cli_features, ensembles, images, memory, report, tasks, tiles
 from dipjax import demo as demonstration
 from dipjax.images import Picture
 
@@ -165,31 +164,22 @@ def info():
 def _check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
     """Everything that the run will write can be written, and is nothing that it reads."""
     read = [path for path in (*inputs, options.reference) if path]
-    written = [path for path in (output, options.std, options.figure, options.json) if path]
-    held = {output: picture, options.std: picture._replace(alpha=None, depth=8)}
-    for path in written:
-        if any(path.exists() and path.samefile(other) for other in read):
-            raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
-        if sum(path.resolve() == other.resolve() for other in written) > 1:
-            raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
-        images.check_target(path, overwrite=options.force, picture=held.get(path))
+    plain = picture._replace(alpha=None, depth=8)
+    pairs = ((output, picture), (options.std, plain), (options.figure, None), (options.json, None))
+    written = [(path, held) for path, held in pairs if path]
+    checks.files(read, written, overwrite=options.force)
     if options.figure:
         report.check_figure(options.figure)
     if options.members < 1:
         raise ValueError(f"--members {options.members}: must be at least 1")
     if options.std and options.members == 1:
         raise ValueError("--std: a single fit has none; give --members, at least 2")
-    if options.steps is not None and not 1 <= options.steps <= 10**7:
-        raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
     if options.tile is not None and options.members > 1:
         raise ValueError("--tile: a tile has one member at a time; leave out --members")
     if options.tile is not None and options.tile < 16:
         raise ValueError(f"--tile {options.tile}: must be at least 16")
-    if not 0 <= options.seed < 2**32:
-        raise ValueError(f"--seed {options.seed}: must be from 0 to {2**32 - 1}")
-    if options.preset not in (None, *tasks.PRESETS["denoise"]):
-        names = " or ".join(tasks.PRESETS["denoise"])
-        raise ValueError(f"--preset {options.preset}: unknown, must be {names}")
+    presets = tasks.PRESETS["denoise"]
+    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=presets)
 
 
 def _mask(picture: Picture, path: Path | None, alpha: bool, colour: str | None) -> np.ndarray:
@@ -300,24 +290,13 @@ def _restore(
 
 def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     """What the memory allows, told in a line."""
-    asked = {}
-
-    def ask(key, objective, shape, **settings):
-        asked.update(settings)
-        raise _Asked
-
-    with suppress(_Asked):
-        task(driver=ask)
+    asked = tasks.asked(task) or {}
     asked = {name: asked[name] for name in ("generator", "code", "optimizer")}
     side = (options.tile,) if options.tile else None
     plan = memory.plan(shape, factor=factor, sides=side, **asked)
     if not options.quiet:
         print(plan.text)
     return plan
-
-
-class _Asked(Exception):
-    """A task has said what it wants fitted."""
 
 
 def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import features, images, inversion, report, tasks
+from dipjax import checks, features, images, inversion, report, tasks
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
 
@@ -176,30 +177,20 @@ def activate(
 def _check_files(output: Path, figure: Path | None, options: Options, *inputs: Path, row=False):
     """Everything that will be written can be, and is nothing that is read."""
     read = [*inputs, *([options.weights] if options.weights else [])]
-    written = [path for path in (output, figure, options.json) if path]
-    for path in written:
-        if any(path.exists() and other.exists() and path.samefile(other) for other in read):
-            raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
-        if sum(path.resolve() == other.resolve() for other in written) > 1:
-            raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
-        plain = Picture(jnp.zeros((1, 1, 3)), None, 8)  # pyright: ignore[reportArgumentType]
-        as_picture = path is output and not row
-        images.check_target(path, overwrite=options.force, picture=plain if as_picture else None)
+    plain = Picture(np.zeros((1, 1, 3), np.float32), None, 8)
+    pairs = ((output, None if row else plain), (figure, None), (options.json, None))
+    written = [(path, held) for path, held in pairs if path]
+    checks.files(read, written, overwrite=options.force)
     for path in (figure, output if row else None):
         if path:
             report.check_figure(path)
 
 
 def _check_options(task: str, options: Options) -> None:
-    if options.steps is not None and not 1 <= options.steps <= 10**7:
-        raise ValueError(f"--steps {options.steps}: must be from 1 to {10**7}")
-    if not 0 <= options.seed < 2**32:
-        raise ValueError(f"--seed {options.seed}: must be from 0 to {2**32 - 1}")
+    presets = inversion.PRESETS[task]
+    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=presets)
     if options.size is not None and not 1 <= options.size <= 4096:
         raise ValueError(f"--size {options.size}: must be from 1 to 4096")
-    presets = inversion.PRESETS[task]
-    if options.preset not in (None, *presets):
-        raise ValueError(f"--preset {options.preset}: unknown, must be {' or '.join(presets)}")
 
 
 def _network(options: Options) -> Network:
@@ -255,7 +246,7 @@ def _finish(task: str, input: str | None, output: Path, phi: Network, options: O
     if options.json:
         report.write_json(options.json, record)
     if not options.quiet:
-        seconds = sum(r["seconds"]["run"] + r["seconds"]["compile"] for r in records)
-        print(f"{output}: {len(records)} fits in {seconds:.0f} s")
+        seconds = report.total(records)["seconds"]
+        print(f"{output}: {len(records)} fits in {sum(seconds.values()):.0f} s")
     if any(r["interrupted"] for r in records):
         raise KeyboardInterrupt

@@ -20,6 +20,7 @@ from jax import lax
 from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from dipjax import memory, tasks
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass
 
@@ -268,8 +269,6 @@ def _batch(batch: int | None, members: int, asked: Callable) -> int:
     """How many members at once on a device: as many as the memory forecast allows."""
     if batch is not None:
         return batch
-    from dipjax import memory
-
     (shape, generator), free = asked(), memory.free_memory()
     while members > 1 and free < memory.estimate_memory(
         shape, generator=generator, members=members
@@ -351,23 +350,14 @@ def _count(members: int | None, axes: Axes, data: tuple) -> int:
     return count
 
 
-class _Asked(Exception):
-    """What a task would fit, thrown out of it before it is fitted."""
-
-
 def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
     """The shape and the generator of a fit; a task raises here what it refuses."""
 
-    def driver(key: Array, objective: Any, shape: tuple[int, ...], **settings) -> Restoration:
-        raise _Asked(shape, settings.get("generator"))
-
-    try:
-        if _driver(fn, settings):
-            fn(*arguments, **{**settings, "driver": driver})
+    found = tasks.asked(partial(fn, *arguments, **settings)) if _driver(fn, settings) else None
+    if found is None:
         shape = jax.eval_shape(lambda: fn(*arguments, **settings)).image.shape
-        generator = settings.get("generator")
-    except _Asked as asked:
-        shape, generator = asked.args
+        found = {**settings, "shape": shape}
+    shape, generator = found["shape"], found.get("generator")
     return shape, Hourglass(channels=shape[-1]) if generator is None else generator
 
 

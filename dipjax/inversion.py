@@ -24,7 +24,7 @@ from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass, Pixels
 from dipjax.objectives import Objective, TotalVariation
 from dipjax.optimizers import parameter_noise
-from dipjax.tasks import OPTIMIZERS, Driver, Preset, default_preset
+from dipjax.tasks import OPTIMIZERS, TAPERED, Driver, Preset, choose
 
 Array = jax.Array
 Layers = str | Sequence[str] | Mapping[str, float]
@@ -54,7 +54,6 @@ MAXIMISATION = SIX_SCALES.clone(
 # settles the coarse shape; its end leaves nothing between the network and the activations.
 # Chosen on chelsea and coffee of scikit-image, at 128 x 128.
 FADING = optax.linear_schedule(0.1, 0.0, 1000)
-TAPERED = Hourglass(widths=(16, 32, 64, 64, 64), scale_init="uniform")
 
 
 def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
@@ -63,6 +62,7 @@ def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
 
 
 # TARGETS.md, section 3: the settings of the published experiments, and ours for a CPU.
+PIXELS: Preset = {**TAPERED, "generator": Pixels(), "code": grey, "jitter": 0.0}
 PUBLISHED: Preset = {"code": codes.uniform, "decay": 0.99, "multiple": 64, "steps": 3100}
 PRESETS: dict[str, dict[str, Preset]] = {
     "invert_features": {
@@ -80,23 +80,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "jitter": HEAVY,
             "steps": 20_000,
         },
-        "fast": {
-            "generator": TAPERED,
-            "code": codes.uniform,
-            "optimizer": FADING_ADAM,
-            "jitter": FADING,
-            "decay": 0.99,
-            "steps": 2000,
-        },
-        "tv": {
-            "generator": Pixels(),
-            "code": grey,
-            "optimizer": OPTIMIZERS["adam(0.01)"],
-            "jitter": 0.0,
-            "decay": 0.99,
-            "steps": 2000,
-            "regularizer": 1e-4 * TotalVariation(beta=2.0),
-        },
+        "fast": {**TAPERED, "optimizer": FADING_ADAM, "jitter": FADING, "steps": 2000},
+        "tv": {**PIXELS, "steps": 2000, "regularizer": 1e-4 * TotalVariation(beta=2.0)},
     },
     "maximize_activation": {
         "paper": {
@@ -105,23 +90,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "optimizer": OPTIMIZERS["adam(0.001)"],
             "jitter": 0.03,
         },
-        "fast": {
-            "generator": TAPERED,
-            "code": codes.uniform,
-            "optimizer": OPTIMIZERS["adam(0.01)"],
-            "jitter": 0.03,
-            "decay": 0.99,
-            "steps": 500,
-        },
-        "tv": {
-            "generator": Pixels(),
-            "code": grey,
-            "optimizer": OPTIMIZERS["adam(0.01)"],
-            "jitter": 0.0,
-            "decay": 0.99,
-            "steps": 500,
-            "regularizer": 1e-6 * TotalVariation(beta=2.0),
-        },
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 500},
+        "tv": {**PIXELS, "steps": 500, "regularizer": 1e-6 * TotalVariation(beta=2.0)},
     },
 }
 
@@ -234,10 +204,7 @@ class Cut(Objective):
 
 def _run(key, energy: Objective, size, task: str, preset, driver: Driver, settings) -> Restoration:
     """The fit, on a generated image as large as the preset wants it, and the part asked for."""
-    presets, preset = PRESETS[task], preset or default_preset()
-    if preset not in presets:
-        raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
-    settings = {**presets[preset], **settings}
+    settings = {**choose(PRESETS[task], preset), **settings}
     multiple, regularizer = settings.pop("multiple", 1), settings.pop("regularizer", None)
     energy = energy if regularizer is None else energy + regularizer
     (h, w), (gh, gw) = size, (-(-n // multiple) * multiple for n in size)

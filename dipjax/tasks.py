@@ -166,11 +166,40 @@ def default_preset() -> str:
 
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:
     """The arguments of `fit`: the preset's, made for images of this shape, and the changes."""
-    presets, preset = PRESETS[task], preset or default_preset()
+    chosen = choose(PRESETS[task], preset)
+    return {**chosen, "generator": chosen["generator"].clone(channels=shape[-1]), **changes}
+
+
+def choose(presets: dict[str, Preset], preset: str | None) -> Preset:
+    """The preset of this name, by default the one of the backend."""
+    preset = preset or default_preset()
     if preset not in presets:
         raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
-    generator = presets[preset]["generator"].clone(channels=shape[-1])
-    return {**presets[preset], "generator": generator, **changes}
+    return presets[preset]
+
+
+class _Asked(Exception):
+    """What a task would fit, thrown out of it before it is fitted."""
+
+
+def asked(task: Callable[..., Any]) -> Preset | None:
+    """The settings and the `shape` that `task(driver=...)` asks its driver for; fits nothing.
+
+    Returns:
+        They by name, or None for a task that asks no driver.
+
+    Raises:
+        ValueError: for data that the task refuses.
+    """
+
+    def driver(key: Array, objective: Any, shape: tuple[int, ...], **settings) -> Restoration:
+        raise _Asked({"shape": shape, **settings})
+
+    try:
+        task(driver=driver)
+    except _Asked as request:
+        return request.args[0]
+    return None
 
 
 def _masked(y: Array, mask: Array) -> tuple[Array, Array]:

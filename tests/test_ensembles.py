@@ -186,7 +186,7 @@ def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
         return 100 * members
 
     memory = SimpleNamespace(estimate_memory=estimate_memory, free_memory=lambda: 350)
-    monkeypatch.setattr(dipjax, "memory", memory, raising=False)
+    monkeypatch.setattr(ensembles, "memory", memory)
     rounds = []
     monkeypatch.setattr(ensembles, "_rounds", lambda many, arguments, size: rounds.append(size))
     monkeypatch.setattr(ensembles, "_summary", lambda fits: fits)

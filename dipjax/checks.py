@@ -1,0 +1,35 @@
+"""What every command looks at before anything is computed; a mistake is a ValueError."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from dipjax import images
+from dipjax.images import Picture
+
+
+def files(
+    read: Sequence[Path], written: Sequence[tuple[Path, Picture | None]], *, overwrite: bool
+) -> None:
+    """All that will be written can be, each to a place of its own, and is nothing that is read.
+
+    Args:
+        read: the files that the run reads.
+        written: those that it writes, with the picture that a file has to hold, or None.
+        overwrite: replace what exists already; never what is read.
+    """
+    for path, picture in written:
+        if any(path.exists() and other.exists() and path.samefile(other) for other in read):
+            raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
+        if sum(path.resolve() == other.resolve() for other, _ in written) > 1:
+            raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
+        images.check_target(path, overwrite=overwrite, picture=picture)
+
+
+def settings(*, steps: int | None, seed: int, preset: str | None, presets: Collection[str]) -> None:
+    """The settings that every fit has are in their ranges."""
+    if steps is not None and not 1 <= steps <= 10**7:
+        raise ValueError(f"--steps {steps}: must be from 1 to {10**7}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
+    if preset not in (None, *presets):
+        raise ValueError(f"--preset {preset}: unknown, must be {' or '.join(presets)}")
