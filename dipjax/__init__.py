@@ -7,9 +7,11 @@ from dipjax import codes as codes
 from dipjax import ensembles as ensembles
 from dipjax import features as features
 from dipjax import generators as generators
+from dipjax import guard as guard
 from dipjax import images as images
 from dipjax import memory as memory
 from dipjax import metrics as metrics
+from dipjax import noise as noise
 from dipjax import objectives as objectives
 from dipjax import operators as operators
 from dipjax import optimizers as optimizers
@@ -20,6 +22,7 @@ from dipjax.ensembles import Ensemble as Ensemble
 from dipjax.ensembles import calibration as calibration
 from dipjax.ensembles import ensemble as ensemble
 from dipjax.ensembles import spread as spread
+from dipjax.fitting import FitError as FitError
 from dipjax.fitting import FitInfo as FitInfo
 from dipjax.fitting import FitState as FitState
 from dipjax.fitting import Fitter as Fitter

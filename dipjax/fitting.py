@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.core import Tracer
 
-from dipjax import codes, stopping
+from dipjax import codes, guard, stopping
 from dipjax.codes import Code, Jitter
 from dipjax.generators import Hourglass
-from dipjax.objectives import as_objective
-from dipjax.stopping import Tracker
+from dipjax.guard import GUARD, Guard
+from dipjax.objectives import Objective, as_objective
+from dipjax.stopping import Reason, Seen, Tracker
 
 Array = jax.Array
 Energy = Callable[[Array], Array]
@@ -54,13 +56,18 @@ class Restoration(NamedTuple):
     """The result of a fit. Images are (H, W, C) in the generator's range, [0, 1] by default.
 
     Attributes:
-        image: the best estimate of the restored image.
+        image: the best estimate of the restored image: that of the stop rule where it keeps
+            one, else the average.
         last: the last iterate.
         average: the exponential average of the iterates.
         best: the iterate of the lowest loss.
         std: standard deviation of the iterates around their average, per entry.
         loss: `E` at every step (steps,), NaN after the stop.
         stopped_at: the number of steps that were made.
+        error: of the average in the held-out measurements at every step (steps,), NaN after the
+            stop and where nothing is held out.
+        stop_reason: why the fit ended, a `stopping.Reason` as an integer.
+        setbacks: how often the guard took back a bad step.
     """
 
     image: Array
@@ -70,6 +77,21 @@ class Restoration(NamedTuple):
     std: Array
     loss: Array
     stopped_at: Array
+    error: Array
+    stop_reason: Array
+    setbacks: Array
+
+
+class FitError(RuntimeError):
+    """A fit that failed again and again; `.result` is the `Restoration` of its best image."""
+
+    def __init__(self, result: Restoration):
+        super().__init__(
+            f"the fit failed at step {int(result.stopped_at)}, after its guard had taken back "
+            f"{int(result.setbacks)} bad steps: lower the learning rate, or look for NaN in the "
+            "gradient of the objective"
+        )
+        self.result = result
 
 
 class Progress(NamedTuple):
@@ -91,6 +113,9 @@ class Run(NamedTuple):
     best: stopping.Best
     stop: Any
     loss: Array
+    error: Array
+    kept: guard.Kept
+    reason: Array
 
 
 class Settings(NamedTuple):
@@ -101,6 +126,7 @@ class Settings(NamedTuple):
     jitter: Jitter
     average: Tracker
     stop: Tracker
+    guard: Guard
 
 
 def fitter(
@@ -165,6 +191,7 @@ def fit(
     decay: float = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
+    guard: Guard = GUARD,
     start: FitState | None = None,
 ) -> Restoration:
     """Fit a generator to one measurement: `min_theta E(f_theta(z))`, stopped before the noise.
@@ -184,19 +211,22 @@ def fit(
         decay: of the average of the iterates, in [0, 1).
         steps: at most this many.
         stop: the rule that ends the fit earlier, from `stopping`.
+        guard: when a step is taken back.
         start: the end of another fit (`.state.fit` of a `Progress`), whose params and
             optimiser state this one starts from; random params by default.
 
     Returns:
-        A `Restoration`, whose `.image` is the average.
+        A `Restoration`, whose `.image` is what the stop rule has kept, or the average.
 
     Raises:
         ValueError: before any step, when the generator or the objective do not fit the shape,
             or `steps` is not positive.
+        FitError: when the guard gives up; it has the result. Within `jit` and `vmap` nothing
+            is raised: look at `.stop_reason`.
     """
     z, key = _code(key, code, shape, steps)
-    settings = _settings(generator, shape, optimizer, jitter, decay, stop)
-    return _fit(key, as_objective(objective), z, settings, tuple(shape), steps, start)
+    settings = _settings(generator, shape, optimizer, jitter, decay, stop, guard)
+    return _checked(_fit(key, as_objective(objective), z, settings, tuple(shape), steps, start))
 
 
 def iterate(
@@ -211,6 +241,7 @@ def iterate(
     decay: float = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
+    guard: Guard = GUARD,
     start: FitState | None = None,
     every: int = CHUNK,
     state: Run | None = None,
@@ -228,32 +259,39 @@ def iterate(
     Yields:
         `Progress`. Its `state` is valid until the next one is asked for (its memory is used
         again): copy it to keep it. The images stay.
+
+    Raises:
+        FitError: after the last `Progress`, when the guard gives up; it has the result.
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, not {every}")
     z, key = _code(key, code, shape, steps)
-    settings = _settings(generator, shape, optimizer, jitter, decay, stop)
+    settings = _settings(generator, shape, optimizer, jitter, decay, stop, guard)
     objective, every = as_objective(objective), min(every, steps)
     if state is None:
         run = _started(key, objective, z, settings, tuple(shape), steps, start)
     else:
         run = _resumed(state, steps)
-    while int(run.fit.step) < steps and not bool(run.stop.stop):
+    while not run.reason:
         run, image, average = _advance(key, run, objective, settings, every)
         step = int(run.fit.step)
         yield Progress(step, float(run.loss[step - 1]), image, average, run)
+    _checked(finish(run))
 
 
 def finish(run: Run) -> Restoration:
     """The `Restoration` of a fit that was driven by `iterate`, wherever it is."""
     result = Restoration(
-        image=run.average.mean,
+        image=stopping.estimate(run.stop, run.average.mean),
         last=run.image,
         average=run.average.mean,
         best=run.best.image,
         std=jnp.sqrt(run.average.variance),
         loss=run.loss,
         stopped_at=run.fit.step,
+        error=run.error,
+        stop_reason=run.reason,
+        setbacks=run.kept.setbacks,
     )
     return jax.tree.map(jnp.copy, result)  # `iterate` uses the memory of the state again
 
@@ -261,28 +299,67 @@ def finish(run: Run) -> Restoration:
 # --- one chunk function, two drivers -------------------------------------------------------
 
 
-def _chunk(key: Array, run: Run, objective: Energy, settings: Settings, length: int) -> Run:
-    """`length` steps; those after the stop, or after the last step, change nothing."""
+def _chunk(key: Array, run: Run, objective: Objective, settings: Settings, length: int) -> Run:
+    """`length` steps; those after the end of the fit change nothing."""
     step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
 
     def body(run: Run, _) -> tuple[Run, None]:
-        active = _active(run)
         state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
-        new = Run(
-            fit=state,
-            image=info.image,
-            average=settings.average.update(run.average, info),
-            best=stopping.best().update(run.best, info),
-            stop=settings.stop.update(run.stop, info),
-            loss=run.loss.at[run.fit.step].set(info.loss),
-        )
-        return jax.tree.map(partial(jnp.where, active), new, run), None
+        good = guard.good(settings.guard, run.kept, run.fit.step, info.loss)
+        new = lax.cond(good, partial(_taken, objective, settings), _taken_back, run, state, info)
+        new = new._replace(reason=_reason(new, settings))
+        return jax.tree.map(partial(jnp.where, run.reason == Reason.RUNNING), new, run), None
 
     return lax.scan(body, run, length=length)[0]
 
 
-def _active(run: Run) -> Array:
-    return (run.fit.step < run.loss.size) & ~run.stop.stop
+def _taken(
+    objective: Objective, settings: Settings, run: Run, state: FitState, info: FitInfo
+) -> Run:
+    """After a step that may stand."""
+    average = settings.average.update(run.average, info)
+    error = _error(objective, average.mean)
+    seen = Seen(info.loss, info.image, average.mean, error)
+    return Run(
+        fit=state._replace(params=guard.scaled(run.kept, run.fit.params, state.params)),
+        image=info.image,
+        average=average,
+        best=stopping.best().update(run.best, seen),
+        stop=settings.stop.update(run.stop, seen),
+        loss=run.loss.at[run.fit.step].set(info.loss),
+        error=run.error if error is None else run.error.at[run.fit.step].set(error),
+        kept=guard.keep(settings.guard, run.kept, run.fit, info.loss),
+        reason=run.reason,
+    )
+
+
+def _taken_back(run: Run, state: FitState, info: FitInfo) -> Run:
+    """After a bad step: nothing has seen its image."""
+    fit, kept = guard.restore(run.kept, run.fit)
+    return run._replace(fit=fit, kept=kept, loss=run.loss.at[run.fit.step].set(info.loss))
+
+
+def _reason(run: Run, settings: Settings) -> Array:
+    """Why the fit is at its end, or that it is not."""
+    ends = [
+        (guard.failed(settings.guard, run.kept), Reason.FAILED),
+        (run.stop.stop, stopping.reason(settings.stop, run.stop)),
+        (run.fit.step >= run.loss.size, Reason.STEPS),
+    ]
+    conditions, reasons = zip(*ends, strict=True)
+    return jnp.select(conditions, [jnp.int32(r) for r in reasons], jnp.int32(Reason.RUNNING))
+
+
+def _error(objective: Objective, image: Array) -> Array | None:
+    error = objective.error(image)
+    return None if error is None else error.astype(image.dtype)
+
+
+def _checked(result: Restoration) -> Restoration:
+    """The result, or the error that has it; what is traced cannot be looked at."""
+    if not isinstance(result.stop_reason, Tracer) and result.stop_reason == Reason.FAILED:
+        raise FitError(result)
+    return result
 
 
 @partial(jax.jit, static_argnames=("settings", "shape", "steps"))
@@ -290,7 +367,11 @@ def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -
     run = _start(key, objective, z, settings, shape, steps, start)
     chunks = -(-steps // CHUNK)
     length = -(-steps // chunks)
-    run = lax.while_loop(_active, lambda run: _chunk(key, run, objective, settings, length), run)
+    run = lax.while_loop(
+        lambda run: run.reason == Reason.RUNNING,
+        lambda run: _chunk(key, run, objective, settings, length),
+        run,
+    )
     return finish(run)
 
 
@@ -321,6 +402,9 @@ def _start(key, objective, z, settings: Settings, shape, steps: int, start=None)
         best=stopping.best().init(image),
         stop=settings.stop.init(image),
         loss=jnp.full(steps, jnp.nan, made.dtype),
+        error=jnp.full(steps, jnp.nan, made.dtype),
+        kept=guard.init(state, made.dtype),
+        reason=jnp.zeros((), jnp.int32),
     )
 
 
@@ -338,19 +422,29 @@ def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Arr
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
 
 
-def _settings(generator, shape, optimizer, jitter: Jitter, decay, stop) -> Settings:
+def _settings(
+    generator, shape, optimizer, jitter: Jitter, decay, stop, guard: Guard = GUARD
+) -> Settings:
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
-    return Settings(generator, optimizer, jitter, stopping.average(decay), stop)
+    return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
 
 
 def _resumed(state: Run, steps: int) -> Run:
     """A copy of the state with room for the losses of so many steps."""
     if int(state.fit.step) > steps:
         raise ValueError(f"the state has made {int(state.fit.step)} steps already, not {steps}")
-    loss = jnp.full(steps, jnp.nan, state.loss.dtype)
     known = min(steps, state.loss.size)
-    run = state._replace(loss=loss.at[:known].set(state.loss[:known]))
+
+    def room(curve: Array) -> Array:
+        return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
+
+    more = state.reason == Reason.STEPS and steps > int(state.fit.step)
+    run = state._replace(
+        loss=room(state.loss),
+        error=room(state.error),
+        reason=jnp.where(more, Reason.RUNNING, state.reason),
+    )
     return jax.tree.map(jnp.copy, run)
 
 

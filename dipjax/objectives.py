@@ -28,6 +28,10 @@ class Objective:
     def __call__(self, x: Array) -> Array:
         raise NotImplementedError
 
+    def error(self, x: Array) -> Array | None:
+        """How badly `x` predicts what `hold_out` has held out, or None where that is nothing."""
+        return None
+
     def __add__(self, other: "Objective | Callable[[Array], Array]") -> "Sum":
         return Sum(self, as_objective(other))
 
@@ -66,6 +70,10 @@ class Sum(Objective):
     def __call__(self, x: Array) -> Array:
         return self.left(x) + self.right(x)
 
+    def error(self, x: Array) -> Array | None:
+        errors = [e for e in (self.left.error(x), self.right.error(x)) if e is not None]
+        return sum(errors[1:], errors[0]) if errors else None
+
 
 @flax.struct.dataclass
 class Scaled(Objective):
@@ -76,6 +84,10 @@ class Scaled(Objective):
 
     def __call__(self, x: Array) -> Array:
         return self.weight * self.objective(x)
+
+    def error(self, x: Array) -> Array | None:
+        error = self.objective.error(x)
+        return None if error is None else self.weight * error
 
 
 def l2(prediction: Array, y: Array) -> Array:
@@ -104,20 +116,39 @@ class DataTerm(Objective):
         operator: `A`.
         y: the measurement.
         fidelity: (prediction, y) -> scalar, summed over the entries of `y`.
+        held: 1 where an entry of `y` is held out and 0 where it is fitted (see `hold_out`), of a
+            shape that broadcasts to that of `y`; None where all are fitted.
     """
 
     operator: Operator
     y: Array
     fidelity: Fidelity = flax.struct.field(pytree_node=False, default=l2)
+    held: Array | None = None
 
     def __call__(self, x: Array) -> Array:
+        prediction = self._predict(x)
+        if self.held is None:
+            return self.fidelity(prediction, self.y)
+        return self._where(prediction, 1 - self.held)
+
+    def error(self, x: Array) -> Array | None:
+        """`fidelity(h A x, h y) / |h|`: the mean over the entries that are held out."""
+        if self.held is None:
+            return None
+        count = jnp.sum(jnp.broadcast_to(self.held, self.y.shape))
+        return self._where(self._predict(x), self.held) / count
+
+    def _where(self, prediction: Array, weight: Array) -> Array:
+        return self.fidelity(weight * prediction, weight * self.y)
+
+    def _predict(self, x: Array) -> Array:
         prediction = self.operator(x)
         if prediction.shape != self.y.shape:
             raise ValueError(
                 f"the operator gives measurements of shape {prediction.shape} for images of shape "
                 f"{x.shape}, but y has shape {self.y.shape}"
             )
-        return self.fidelity(prediction, self.y)
+        return prediction
 
 
 def data_term(
@@ -143,6 +174,61 @@ def data_term(
         fidelity = FIDELITIES[fidelity]
     operator = operator if isinstance(operator, Operator) else Lambda(operator)
     return DataTerm(operator, _measurement(y), fidelity)
+
+
+def hold_out(key: Array, objective: Objective, fraction: float = 0.05) -> Objective:
+    """Exclude random pixels of the measurements from the data terms, to stop by the error there.
+
+        E(x) = fidelity((1 - h) A x, (1 - h) y),    error(x) = fidelity(h A x, h y) / |h|
+
+    A pixel is held out with all its channels, since their noise may not be independent.
+
+    Args:
+        key: of the choice.
+        objective: a `DataTerm`, or a sum with some; their `y` are (h, w, channels) or anything
+            else, of which single entries are held out.
+        fraction: of the pixels, in (0, 1); at least one pixel is held out.
+
+    Returns:
+        The objective with `error(x)`; regularisers stay as they are.
+
+    Raises:
+        ValueError: for another fraction, or an objective without a data term.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
+    held, found = _hold_out(key, objective, fraction)
+    if not found:
+        raise ValueError("there is no data term to hold measurements out of")
+    return held
+
+
+def _hold_out(key: Array, objective: Objective, fraction: float) -> tuple[Objective, bool]:
+    """The objective, and whether anything of it is held out."""
+    match objective:
+        case DataTerm():
+            held = _held(key, objective.y, fraction)
+            return DataTerm(objective.operator, objective.y, objective.fidelity, held), True
+        case Sum(left=left, right=right):
+            keys = jax.random.split(key)
+            (left, one), (right, other) = (
+                _hold_out(k, term, fraction) for k, term in zip(keys, (left, right), strict=True)
+            )
+            return Sum(left, right), one or other
+        case Scaled(weight=weight, objective=term):
+            term, found = _hold_out(key, term, fraction)
+            return Scaled(weight, term), found
+        case _:
+            return objective, False
+
+
+def _held(key: Array, y: Array, fraction: float) -> Array:
+    """1 at so many of the pixels and 0 at the rest: the first ones of a random order."""
+    shape = (*y.shape[:2], 1) if y.ndim == 3 else y.shape
+    order = jax.random.uniform(key, shape)
+    count = max(1, round(fraction * order.size))
+    real = jnp.finfo(y.dtype).dtype  # of complex measurements too
+    return (order <= jnp.sort(order.ravel())[count - 1]).astype(real)
 
 
 def _measurement(y: Array) -> Array:

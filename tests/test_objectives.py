@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from dipjax import objectives
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Downsample, Identity
 
@@ -99,3 +100,29 @@ def test_bad_arguments(x):
         data_term(Identity(), jnp.ones(SHAPE, jnp.uint8))
     with pytest.raises(ValueError, match="NaN"):
         data_term(Identity(), jnp.full(SHAPE, jnp.nan))
+
+
+def test_held_out_entries_are_not_fitted_and_make_the_error(key):
+    x, y = jax.random.uniform(key, (2, 6, 5, 3))
+    term = objectives.hold_out(key, data_term(Identity(), y), 0.2)
+    held = np.broadcast_to(term.held, y.shape) == 1
+    assert held.sum() == 6 * 3 and (held.all(-1) | ~held.any(-1)).all()  # whole pixels
+    squares = np.asarray((x - y) ** 2)
+    np.testing.assert_allclose(term(x), squares[~held].sum(), rtol=1e-5)
+    np.testing.assert_allclose(term.error(x), squares[held].mean(), rtol=1e-5)
+    np.testing.assert_array_equal(jax.grad(term)(x)[held], 0)
+
+
+def test_the_error_goes_through_sums_and_weights(key):
+    x, y = jax.random.uniform(key, (2, 6, 5, 3))
+    plain = data_term(Identity(), y) + 0.1 * TotalVariation()
+    assert plain.error(x) is None
+    held = objectives.hold_out(key, 2 * plain)
+    np.testing.assert_allclose(held.error(x), 2 * held.objective.left.error(x))
+
+
+def test_what_cannot_be_held_out(key):
+    with pytest.raises(ValueError, match="no data term"):
+        objectives.hold_out(key, TotalVariation())
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        objectives.hold_out(key, data_term(Identity(), jnp.ones((2, 2, 1))), 1.0)

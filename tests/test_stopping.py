@@ -58,7 +58,7 @@ def test_windowed_variance_stops_behind_the_minimum(key):
     steps = jnp.arange(200)
     spread = jnp.abs(steps - 60) / 60 + 0.05
     images = spread[:, None, None, None] * jax.random.normal(key, (200, 8, 8, 1))
-    state = run(stopping.windowed_variance(decay=0.8, warmup=20, patience=50), images)
+    state = run(stopping.moving_variance(decay=0.8, warmup=20, patience=50), images)
     stopped = int(jnp.argmax(state.stop))
     lowest = int(jnp.argmin(jnp.where(steps > 20, state.variance, jnp.inf)))
     assert state.stop.any() and stopped == lowest + 50
@@ -71,7 +71,7 @@ def test_windowed_variance_is_its_formula(images):
         delta = image - mean
         mean = mean + (1 - d) * delta
         variance = d * (variance + (1 - d) * np.mean(delta**2))
-    state = run(stopping.windowed_variance(decay=d), images)
+    state = run(stopping.moving_variance(decay=d), images)
     np.testing.assert_allclose(state.variance[-1], variance, rtol=1e-5)
 
 
@@ -85,3 +85,83 @@ def test_equal_settings_are_one_tracker():
 def test_bad_decay(decay):
     with pytest.raises(ValueError, match="decay must be in"):
         stopping.average(decay)
+
+
+class Whole(NamedTuple):
+    loss: jax.Array
+    image: jax.Array
+    average: jax.Array
+    error: jax.Array
+
+
+def falling_then_rising(lowest, length):
+    """Errors with a minimum at a step (from 1) and images that tell their step."""
+    steps = jnp.arange(1.0, length + 1)
+    images = jnp.broadcast_to(steps[:, None, None, None], (length, 2, 2, 1))
+    return Whole(jnp.zeros(length), -images, images, (steps - lowest) ** 2)
+
+
+def states(tracker, infos):
+    step = lambda state, info: (lambda new: (new, new))(tracker.update(state, info))  # noqa: E731
+    return jax.lax.scan(step, tracker.init(infos.image[0]), infos)[1]
+
+
+def test_held_out_returns_the_average_of_the_lowest_error():
+    state = states(stopping.held_out(10, 0.25, 5), falling_then_rising(40, 100))
+    assert int(jnp.argmax(state.stop)) + 1 == 60  # 10 steps and a quarter of 40 behind
+    np.testing.assert_array_equal(state.image[59], jnp.full((2, 2, 1), 40.0))
+    early = states(stopping.held_out(10, 0.25, 50), falling_then_rising(40, 100))
+    assert early.image[-1, 0, 0, 0] == 51  # what comes before the warm-up is no minimum
+
+
+def test_held_out_needs_something_held_out(images):
+    with pytest.raises(ValueError, match="nothing is held out"):
+        run(stopping.held_out(), images)
+
+
+def test_windowed_average_is_the_mean_of_the_last_half_windows(images):
+    state = run(stopping.windowed_average(6), images)
+    for t in range(1, 21):
+        first = max(0, (t - 1) // 3 * 3 - 3)  # the half window before the current one
+        mean = jax.tree.map(lambda leaf, t=t: leaf[t - 1], state).mean
+        np.testing.assert_allclose(mean, images[first:t].mean(0), rtol=1e-6)
+
+
+def test_windowed_variance_is_that_of_the_window(images):
+    state = run(stopping.windowed_variance(window=8, patience=1000), images)
+    for t in (8, 12, 16, 20):
+        expected = jnp.mean(jnp.var(images[t - 8 : t], axis=0))
+        np.testing.assert_allclose(state.variance[t - 1], expected, rtol=1e-4)
+    assert np.isinf(state.variance[:7]).all()
+
+
+def test_windowed_variance_stops_behind_its_minimum(key):
+    steps = jnp.arange(200)
+    spread = jnp.abs(steps - 60) / 60 + 0.05
+    images = spread[:, None, None, None] * jax.random.normal(key, (200, 8, 8, 1))
+    state = run(stopping.windowed_variance(window=20, patience=50), images)
+    lowest = int(jnp.nanargmin(jnp.where(jnp.isinf(state.variance), jnp.nan, state.variance)))
+    assert int(jnp.argmax(state.stop)) == lowest + 50 and abs(lowest - 70) < 15
+
+
+def test_discrepancy_stops_when_the_mean_energy_is_low_enough(images):
+    losses = jnp.linspace(2, 0, 20)
+    state = run(stopping.discrepancy(decay=0.0), images, losses)
+    assert int(jnp.argmax(state.stop)) == int(jnp.argmax(losses <= 1))
+    with pytest.raises(ValueError, match="limit must be positive"):
+        stopping.discrepancy(0)
+
+
+def test_any_of_stops_with_the_first_and_says_which(images):
+    low, waiting = stopping.discrepancy(decay=0.0), stopping.moving_variance(patience=10**6)
+    rule = stopping.any_of(waiting, low)
+    state = run(rule, images, jnp.linspace(2, 0, 20))
+    assert int(jnp.argmax(state.stop)) == 10
+    last = jax.tree.map(lambda leaf: leaf[-1], state)
+    assert stopping.reason(rule, last) == stopping.Reason.DISCREPANCY
+    with pytest.raises(ValueError, match="a rule at least"):
+        stopping.any_of()
+
+
+def test_every_reason_has_its_words():
+    assert len({str(reason) for reason in stopping.Reason}) == len(stopping.Reason)

@@ -1,0 +1,115 @@
+"""The guard takes back what ruins a fit: NaN, and a fall of the data fit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import dipjax
+from dipjax import fitting
+from dipjax.generators import Hourglass
+from dipjax.guard import Guard
+from dipjax.objectives import data_term
+from dipjax.operators import Identity
+from dipjax.stopping import Reason
+
+SHAPE = (8, 6, 1)
+OPTIONS = dict(
+    generator=Hourglass(widths=(4,), skips=2, channels=1),
+    code=jnp.ones((8, 6, 2)),
+    guard=Guard(every=4, retries=3),
+    steps=12,
+)
+
+
+def nan_at(*steps):
+    """A jitter that is NaN at these steps, which makes the image NaN, its loss and gradient."""
+    return lambda step: jnp.where(jnp.isin(step, jnp.array(steps)), jnp.nan, 1 / 30)
+
+
+AT_7, FROM_7 = nan_at(7), nan_at(*range(7, 12))
+
+
+@pytest.fixture
+def objective(key):
+    return data_term(Identity(), jax.random.uniform(key, SHAPE))
+
+
+def fit(key, objective, **options):
+    return dipjax.fit(key, objective, SHAPE, **{**OPTIONS, **options})
+
+
+def iterate(key, objective, **options):
+    return dipjax.iterate(key, objective, SHAPE, **{**OPTIONS, **options})
+
+
+def test_a_good_fit_is_left_alone(key, objective):
+    guarded = fit(key, objective)
+    alone = fit(key, objective, guard=Guard(fall=jnp.inf, every=10**6))
+    assert guarded.setbacks == 0 and guarded.stop_reason == Reason.STEPS
+    jax.tree.map(np.testing.assert_array_equal, guarded, alone)
+
+
+def test_a_nan_is_taken_back(key, objective):
+    result = fit(key, objective, jitter=AT_7)
+    assert result.setbacks == 1 and result.stopped_at == 12
+    np.testing.assert_array_equal(np.isnan(result.loss), np.arange(12) == 7)
+    for image in (result.image, result.last, result.best, result.std):
+        assert np.isfinite(image).all()
+
+
+def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, objective):
+    states = [p.state for p in map(copied, iterate(key, objective, every=1, jitter=AT_7))]
+    good = states[3].fit  # before step 4, whose loss is good
+    back = states[7]
+    assert back.fit.step == 8 and back.kept.scale == 0.5 and back.kept.failures == 1
+    for name in ("params", "opt_state"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(back.fit, name), getattr(good, name))
+    # Half of the optimiser's update from there, and the whole again after the next good point.
+    updates = updates_of(fitting.ADAM, back.fit, states[8].fit)
+    assert 0 < updates < 0.51 * updates_of(fitting.ADAM, good, states[4].fit) / 0.5
+    assert states[8].kept.failures == 0 and states[8].kept.scale == 1
+
+
+def updates_of(optimizer, before, after) -> float:
+    return float(optax.tree.norm(optax.tree.sub(after.params, before.params)))
+
+
+def copied(progress):
+    return progress._replace(state=jax.tree.map(jnp.copy, progress.state))
+
+
+def test_a_fall_of_the_data_fit_is_taken_back(key, objective):
+    options = dict(every=6, optimizer=optax.sgd(1e-3), jitter=0.0)
+    progress = copied(next(iterate(key, objective, **options)))
+    spoilt = jax.tree.map(lambda theta: -30 * theta, progress.state.fit.params)
+    state = progress.state._replace(fit=progress.state.fit._replace(params=spoilt))
+    *_, last = iterate(key, 100 * objective, state=state, **options)
+    assert last.state.kept.setbacks == 1
+    *_, unhurt = iterate(key, objective, **options)
+    assert last.loss < 2 * 100 * unhurt.loss
+    *_, alone = iterate(key, objective, state=state, **options, guard=Guard(fall=jnp.inf))
+    assert alone.state.kept.setbacks == 0
+
+
+def test_what_fails_again_and_again_ends_with_its_best_image(key, objective):
+    with pytest.raises(dipjax.FitError, match=r"step 11, after .* 4 bad steps") as caught:
+        fit(key, objective, jitter=FROM_7)
+    result = caught.value.result
+    assert result.stop_reason == Reason.FAILED and result.setbacks == 4
+    good = fit(key, objective, steps=7)
+    np.testing.assert_allclose(result.image, good.image, atol=1e-5)
+    with pytest.raises(dipjax.FitError):
+        list(iterate(key, objective, jitter=FROM_7, every=5))
+
+
+def test_members_fail_alone(key):
+    """One member of two has NaN in what it fits."""
+    y = jnp.stack([jnp.full(SHAPE, 0.5), jnp.full(SHAPE, jnp.nan)])
+    keys = jax.random.split(key, 2)
+    one = lambda key, y: fit(key, dipjax.DataTerm(Identity(), y))  # noqa: E731
+    both = jax.jit(jax.vmap(one))(keys, y)
+    np.testing.assert_array_equal(both.stop_reason, [Reason.STEPS, Reason.FAILED])
+    np.testing.assert_array_equal(both.setbacks, [0, 4])
+    np.testing.assert_allclose(both.loss[0], one(keys[0], y[0]).loss, rtol=1e-3)
