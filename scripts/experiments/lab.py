@@ -246,7 +246,9 @@ def _numbers(folder: Path, item: str) -> dict[str, Any]:
 def brief(numbers: dict[str, Any]) -> str:
     """The plain numbers of a record, for a line in the terminal."""
     plain = {k: v for k, v in numbers.items() if isinstance(v, int | float | str)}
-    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
+    return ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items()
+    )
 
 
 def duration(seconds: float) -> str:

@@ -77,7 +77,9 @@ def _text(shape: tuple[int, int]) -> Array:
     size = max(8, h // 14)
     mask = Image.new("L", (w, h), 255)
     pen, font = ImageDraw.Draw(mask), ImageFont.load_default(size)
-    for i, line in enumerate(("the structure of a", "generator network", "is enough", "of a prior")):
+    for i, line in enumerate(
+        ("the structure of a", "generator network", "is enough", "of a prior")
+    ):
         pen.text((w // 20, h * (2 * i + 1) // 9), line, fill=0, font=font)
     return jnp.asarray(np.asarray(mask) > 127, jnp.float32)[..., None]
 

@@ -1,4 +1,4 @@
-"""The rules that the paper's numbers were measured by, on 8-bit pictures (TARGETS.md, section 1)."""
+"""The rules that the paper's numbers were measured by (TARGETS.md, section 1)."""
 
 import jax
 import jax.numpy as jnp

@@ -80,7 +80,7 @@ def super_resolution(data: Path, experiment: str, name: str) -> dict[str, dict[s
 
 
 def which(experiment: str) -> tuple[str, int]:
-    """"sr_set14_x8" -> ("Set14", 8)."""
+    """ "sr_set14_x8" -> ("Set14", 8)."""
     _, folder, factor = experiment.split("_")
     return folder.capitalize(), int(factor[1:])
 
