@@ -37,7 +37,11 @@ from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term
 from dipjax.tasks import denoise as denoise
+from dipjax.tasks import enhance as enhance
+from dipjax.tasks import flash_no_flash as flash_no_flash
 from dipjax.tasks import inpaint as inpaint
+from dipjax.tasks import remove_jpeg_artifacts as remove_jpeg_artifacts
+from dipjax.tasks import sample as sample
 from dipjax.tasks import super_resolve as super_resolve
 from dipjax.tiles import tiled as tiled
 

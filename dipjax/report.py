@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import fitting, images, metrics, tasks, tiles
+from dipjax import fitting, images, metrics, presets, tiles
 from dipjax.fitting import Progress, Restoration
 
 Array = jax.Array
@@ -167,7 +167,7 @@ def describe(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(value: Any) -> Any:
-    for name, optimizer in tasks.OPTIMIZERS.items():
+    for name, optimizer in presets.OPTIMIZERS.items():
         if value is optimizer:
             return name
     if isinstance(value, int | float | str):
@@ -175,6 +175,8 @@ def _describe(value: Any) -> Any:
     if isinstance(value, partial):
         options = ", ".join(f"{name}={option}" for name, option in value.keywords.items())
         return f"{value.func.__name__}({options})"
+    if isinstance(value, jax.Array):  # such as a code that is a picture
+        return f"array of shape {value.shape}"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__}({_changed(value)})"
     return getattr(value, "__name__", type(value).__name__)
