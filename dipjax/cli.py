@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_features, images, memory, report, tasks
+from dipjax import cache, cli_compare, cli_features, images, memory, report, tasks
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.generators import Hourglass
@@ -203,6 +203,7 @@ def sample(
     images.save(output, x, overwrite=force)
 
 
+app.command(cli_compare.compare)
 app.command(cli_features.invert)
 app.command(cli_features.activate)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax import checks, ensembles, images, memory, presets, report, tasks, tiles
+from dipjax.baselines import bicubic
 from dipjax.images import Picture
 
 Array = jax.Array
@@ -76,7 +77,8 @@ def check_files(output: Path, picture: Picture, options: Options, *inputs: Path 
     checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=known)
 
 
-def _reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+    """The true picture, where there is one, of the shape of the result."""
     if path is None:
         return None
     reference = images.load_picture(path).colour
@@ -104,7 +106,7 @@ def restore(
     """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one."""
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
-    reference = _reference(options.reference, shape)
+    reference = load_reference(options.reference, shape)
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
     key = jax.random.key(options.seed)
@@ -119,11 +121,11 @@ def restore(
         result = _members(task, key, (y, *data), options.members, watch)
         image, std = result.mean, result.std
 
-    alpha = picture.alpha if picture.alpha is None else _enlarge(picture.alpha, factor)
+    alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
     images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
     if options.std and std is not None:
         images.save(options.std, _white_at_most(std), overwrite=options.force)
-    views = {"input": y if factor == 1 else _enlarge(y, factor), "restored": image}
+    views = {"input": bicubic(y, factor), "restored": image}
     if reference is not None:
         views["reference"] = reference
     record = {
@@ -200,9 +202,3 @@ def _members(task: Callable, key: Array, data: tuple, members: int, watch: repor
 def _white_at_most(std: Array) -> Array:
     """Scaled so that the largest is 1."""
     return std / jnp.maximum(std.max(), jnp.finfo(std.dtype).tiny)
-
-
-def _enlarge(x: Array | np.ndarray, factor: int) -> Array:
-    """Bicubic interpolation: what a user would have without dipjax."""
-    shape = (x.shape[0] * factor, x.shape[1] * factor, x.shape[2])
-    return jnp.clip(jax.image.resize(jnp.asarray(x), shape, "cubic"), 0, 1)
