@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 import dipjax
+from dipjax import baselines
 
 from . import rules, sets, tables
 from .lab import Experiment, Found, Lab, Record
@@ -32,7 +33,8 @@ def _denoise(lab: Lab, name: str, sigma: int) -> Found:
         truth, methods = sets.denoised(lab.pictures.data, name, sigma)
     else:
         truth = public(name)
-        methods = {"noisy": noisy(lab.key, truth, sigma)}
+        y = noisy(lab.key, truth, sigma)
+        methods = {"noisy": y, "NLM": baselines.non_local_means(y, sigma=sigma / 255)}
     truth, *images = (lab.crop(x) for x in (truth, *methods.values()))
     methods = dict(zip(methods, images, strict=True))
     settings = {"jitter": 1 / 20} if sigma == 50 else {}

@@ -35,7 +35,7 @@ def arithmetic(records: list[Record]) -> dict[str, dict[str, dict[str, float]]]:
     """What the slide says, what its arithmetic gives, and what the averages are."""
     rgb = {record.name: sums(record, "rgb") for record in records}
     count = {record.name: len(record.numbers["rgb"]) for record in records}
-    carried = {k: rgb["Set14"][k] + rgb["Set5"][k] for k in rgb["Set14"]}
+    carried = {k: rgb["Set14"][k] + rgb["Set5"][k] for k in SLIDE["Set14"]}
     mean = {name: _over(rgb[name], count[name]) for name in rgb}
     return {
         "the slide": SLIDE,
