@@ -41,10 +41,8 @@ class ConvDecoder(Generator):
     @nn.compact
     def __call__(self, z: Array) -> Array:
         """The image (H, W, channels) of the code `z` (H, W, any number of channels)."""
-        first, *grids = zip(
-            *(sizes(n, full, self.depth) for n, full in zip(self.grid, z.shape, strict=False)),
-            strict=True,
-        )
+        rows, columns = (sizes(self.grid[i], z.shape[i], self.depth) for i in range(2))
+        first, *grids = zip(rows, columns, strict=True)
         x = nearest(z, first)
         for i, shape in enumerate(grids):
             x = self._layer(i, nearest(x, shape))

@@ -9,6 +9,7 @@ import functools
 import operator
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +84,9 @@ def deconvolve(x: Array, w: Array) -> Array:
     rows = []
     for p in range(2):
         row = x[p : p + h + 1]
-        phases = [convolve(row[:, q : q + w_ + 1], w[3 - p :: -2, 3 - q :: -2]) for q in range(2)]
+        phases: list[Any] = [
+            convolve(row[:, q : q + w_ + 1], w[3 - p :: -2, 3 - q :: -2]) for q in range(2)
+        ]
         rows.append(jnp.stack(phases, 2).reshape(h, 2 * w_, -1))
     return jnp.stack(rows, 1).reshape(2 * h, 2 * w_, -1)
 

@@ -54,12 +54,9 @@ class TextureNet(Generator):
         pyramid = [z]
         for _ in range(self.depth - 1):
             pyramid.append(halve(pyramid[-1], "average"))
-        x = None
-        for i, z_i in reversed(list(enumerate(pyramid))):
+        x = self._three(f"own_{self.depth - 1}", pyramid[-1], self.width)
+        for i, z_i in reversed(list(enumerate(pyramid[:-1]))):
             own = self._three(f"own_{i}", z_i, self.width)
-            if x is None:
-                x = own
-                continue
             x = upsample(x, self.upsample, z_i.shape)
             x = jnp.concatenate([Norm(name=f"deep_{i}")(x), Norm(name=f"side_{i}")(own)], -1)
             x = self._three(f"mix_{i}", x, x.shape[-1])
