@@ -33,7 +33,7 @@ def _enlarge(lab: Lab, table: str, name: str) -> Found:
         factor=factor,
         preset=lab.scale.preset,
         driver=lab.driver(truth),
-        **lab.fewer(300),
+        **lab.fewer(250),
     )
     methods.setdefault("bicubic", larger(y, factor))
     methods["ours"] = jnp.clip(result.image, 0, 1)
@@ -51,14 +51,15 @@ def problem(lab: Lab, table: str, name: str):
         The true picture, method -> picture, and where to measure.
     """
     folder, factor = sets.which(table)
+    side = lab.scale.side and lab.scale.side + 32
     if not lab.pictures.data:
-        truth = middle(public(name), lab.scale.side or 512)
+        truth = middle(public(name), side or 512)
         h, w = (n - n % 32 for n in truth.shape[:2])
         return truth[:h, :w], {}, (slice(0, h - 1), slice(0, w - 1))
     truth, methods = sets.enlarged(lab.pictures.data, name, folder, factor)
     rows, columns = rules.box(methods["DIP"])
     crop = slice(rows.start, rows.stop + 1), slice(columns.start, columns.stop + 1)
-    truth, *others = (middle(_rgb(x)[crop], lab.scale.side) for x in (truth, *methods.values()))
+    truth, *others = (middle(_rgb(x)[crop], side) for x in (truth, *methods.values()))
     h, w = truth.shape[:2]
     return truth, dict(zip(methods, others, strict=True)), (slice(0, h - 1), slice(0, w - 1))
 
