@@ -3,6 +3,7 @@
 min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 2018)
 """
 
+from dipjax import baselines as baselines
 from dipjax import codes as codes
 from dipjax import ensembles as ensembles
 from dipjax import features as features
@@ -36,11 +37,17 @@ from dipjax.generators import Hourglass as Hourglass
 from dipjax.inversion import invert_features as invert_features
 from dipjax.inversion import maximize_activation as maximize_activation
 from dipjax.memory import estimate_memory as estimate_memory
+from dipjax.notebook import live as live
+from dipjax.notebook import show as show
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term
 from dipjax.tasks import denoise as denoise
+from dipjax.tasks import enhance as enhance
+from dipjax.tasks import flash_no_flash as flash_no_flash
 from dipjax.tasks import inpaint as inpaint
+from dipjax.tasks import remove_jpeg_artifacts as remove_jpeg_artifacts
+from dipjax.tasks import sample as sample
 from dipjax.tasks import super_resolve as super_resolve
 from dipjax.tiles import tiled as tiled
 

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import checks, features, images, inversion, report, tasks
+from dipjax import checks, features, images, inversion, report
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
+from dipjax.presets import default_preset
 
 Array = jax.Array
 Output = Annotated[Path, arg(aliases=["-o"])]
@@ -198,7 +199,7 @@ def _network(options: Options) -> Network:
 
 
 def _size(options: Options, phi: Network) -> int:
-    preset = options.preset or tasks.default_preset()
+    preset = options.preset or default_preset()
     return options.size or (phi.size if preset in ("paper", "appendix") else 128)
 
 
@@ -238,7 +239,7 @@ def _finish(task: str, input: str | None, output: Path, phi: Network, options: O
         "input": input,
         "output": str(output),
         "network": phi.name,
-        "preset": options.preset or tasks.default_preset(),
+        "preset": options.preset or default_preset(),
         "seed": options.seed,
         "fits": records,
         **report.environment(),

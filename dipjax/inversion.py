@@ -24,7 +24,8 @@ from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass, Pixels
 from dipjax.objectives import Objective, TotalVariation
 from dipjax.optimizers import parameter_noise
-from dipjax.tasks import OPTIMIZERS, TAPERED, Driver, Preset, choose
+from dipjax.presets import OPTIMIZERS, TAPERED, Preset, choose
+from dipjax.tasks import Driver
 
 Array = jax.Array
 Layers = str | Sequence[str] | Mapping[str, float]

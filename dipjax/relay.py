@@ -13,6 +13,7 @@ import numpy as np
 
 from dipjax import fitting, images
 from dipjax.fitting import FitState, Restoration, Run
+from dipjax.objectives import Objective
 
 Array = jax.Array
 
@@ -110,4 +111,4 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
 
 
 def _plain(value: Any) -> bool:
-    return value is None or isinstance(value, int | float | str | tuple)
+    return value is None or isinstance(value, int | float | str | tuple | Objective)

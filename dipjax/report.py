@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import fitting, images, metrics, tasks, tiles
+from dipjax import fitting, images, metrics, presets, tiles
 from dipjax.fitting import Progress, Restoration
 
 Array = jax.Array
@@ -167,7 +167,7 @@ def describe(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(value: Any) -> Any:
-    for name, optimizer in tasks.OPTIMIZERS.items():
+    for name, optimizer in presets.OPTIMIZERS.items():
         if value is optimizer:
             return name
     if isinstance(value, int | float | str):
@@ -175,6 +175,8 @@ def _describe(value: Any) -> Any:
     if isinstance(value, partial):
         options = ", ".join(f"{name}={option}" for name, option in value.keywords.items())
         return f"{value.func.__name__}({options})"
+    if isinstance(value, jax.Array):  # such as a code that is a picture
+        return f"array of shape {value.shape}"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__}({_changed(value)})"
     return getattr(value, "__name__", type(value).__name__)
@@ -199,6 +201,12 @@ def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:
         path: of the figure; the suffix chooses the format, one of `FIGURES`.
         rows: of (title, image (H, W, C)).
     """
+    format = path.suffix.lower().removeprefix(".")
+    images.write_bytes(path, render(draw(rows), format))
+
+
+def draw(rows: Sequence[Sequence[tuple[str, Array]]]):
+    """The same as a figure of matplotlib."""
     shape = len(rows), max(map(len, rows))
     fig = _matplotlib_figure()(figsize=(3.2 * shape[1], 3.5 * shape[0]), layout="tight")
     axes = fig.subplots(*shape, squeeze=False)
@@ -210,9 +218,14 @@ def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:
             image = image[..., 0] if image.shape[-1] == 1 else image
             axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set_title(title, fontsize=10)
+    return fig
+
+
+def render(fig, format: str, *, dpi: int = 160) -> bytes:
+    """What a file of a figure holds."""
     data = io.BytesIO()
-    fig.savefig(data, dpi=160, format=path.suffix.lower().removeprefix("."))
-    images.write_bytes(path, data.getvalue())
+    fig.savefig(data, dpi=dpi, format=format)
+    return data.getvalue()
 
 
 def check_figure(path: Path) -> None:

@@ -1,78 +1,52 @@
 """Tasks: recipes that put an operator, a code and published settings into the one fit.
 
-    denoise         E(x) = |x - y|^2
-    inpaint         E(x) = |m * x - m * y|^2         m = 1 where the picture is known
-    super_resolve   E(x) = |A x - y|^2               A low-passes and keeps every n-th pixel
+    denoise, remove_jpeg_artifacts   E(x) = |x - y|^2
+    inpaint                          E(x) = |m * x - m * y|^2      m = 1 where y is known
+    super_resolve                    E(x) = |A x - y|^2            A keeps every n-th pixel
+    flash_no_flash                   E(x) = |x - y|^2              z = the flash picture
+    enhance                          x_e = y + (y - x_c)           x_c fits y, but coarsely
 
 A recipe holds no loop. Its settings are the keyword arguments of `fit`, taken from a preset and
-changed one by one: `denoise(key, y, steps=500, jitter=0.05)`.
+changed one by one: `denoise(key, y, steps=500, jitter=0.05)`. `sample` fits nothing at all.
 """
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jax.core import Tracer
 
 from dipjax import codes, images
-from dipjax.fitting import ADAM, Restoration, fit
+from dipjax.codes import Code
+from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
+from dipjax.masks import masked
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
+from dipjax.presets import PRESETS, Preset, choose
 
 Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
-Preset = dict[str, Any]
-
-# optax compares by identity: these objects are what finds a compiled fit again.
-OPTIMIZERS = {"adam(0.01)": ADAM, "adam(0.001)": optax.adam(0.001)}
-
-PUBLISHED = {"generator": Hourglass(), "code": codes.uniform, "optimizer": ADAM, "decay": 0.99}
-
-# Narrow where the image is large, and norm scales from U(0, 1), with which it fits in two thirds
-# of the steps (kodim03, lena, peppers at sigma 25: 30.9 dB after 800 steps instead of 1200).
-TAPERED = {
-    **PUBLISHED,
-    "generator": Hourglass(widths=(16, 32, 64, 64, 64), scale_init="uniform"),
-}
-
-# TARGETS.md, section 3: the settings of the published experiments, and ours for a CPU.
-PRESETS: dict[str, dict[str, Preset]] = {
-    "denoise": {
-        "paper": {**PUBLISHED, "jitter": 1 / 30, "steps": 1800},
-        "fast": {**TAPERED, "jitter": 1 / 30, "steps": 900},
-    },
-    "inpaint": {
-        "paper": {
-            **PUBLISHED,
-            "optimizer": OPTIMIZERS["adam(0.001)"],
-            "jitter": 0.03,
-            "steps": 11000,
-        },
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 2000},
-    },
-    "super_resolve": {
-        "paper": {**PUBLISHED, "jitter": 0.03, "steps": 2000},
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 1500},
-    },
-    "super_resolve_x8": {
-        "paper": {**PUBLISHED, "jitter": 0.05, "steps": 4000},
-        "fast": {**TAPERED, "jitter": 0.05, "steps": 1500},
-    },
-}
+Missing = Literal["half", "text", "sparse", "hole"]
 
 
 def denoise(
-    key: Array, y: Array, *, preset: str | None = None, driver: Driver = fit, **settings
+    key: Array,
+    y: Array,
+    *,
+    regularizer: Energy | None = None,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
 ) -> Restoration:
     """Remove noise from a picture: `E(x) = |x - y|^2`, stopped before the noise is learnt.
 
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's.
@@ -82,10 +56,33 @@ def denoise(
 
     Raises:
         ValueError: for a picture of another shape or range, or an unknown preset.
+        TypeError: for a regulariser that is no function of an image.
     """
-    y = images.check(y)
-    settings = _settings("denoise", preset, settings, y.shape)
-    return driver(key, data_term(Identity(), y), y.shape, **settings)
+    return _near("denoise", key, images.check(y), regularizer, preset, driver, settings)
+
+
+def remove_jpeg_artifacts(
+    key: Array, y: Array, *, preset: str | None = None, driver: Driver = fit, **settings
+) -> Restoration:
+    """Remove the blocks and ripples that JPEG leaves: `E(x) = |x - y|^2`, stopped in time.
+
+    Blind, as published: nothing is known of the compression, the generator takes longer over
+    blocks than over the picture (Ulyanov et al. 2018, Fig. 3).
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        preset: "paper" or "fast", the default on a CPU.
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the average of the iterates.
+
+    Raises:
+        ValueError: for a picture of another shape or range, or an unknown preset.
+    """
+    return _near("remove_jpeg_artifacts", key, images.check(y), None, preset, driver, settings)
 
 
 def inpaint(
@@ -93,6 +90,7 @@ def inpaint(
     y: Array,
     mask: Array,
     *,
+    missing: Missing = "half",
     preset: str | None = None,
     driver: Driver = fit,
     **settings,
@@ -103,6 +101,9 @@ def inpaint(
         key: of all randomness; the same key gives the same bits.
         y: the picture (H, W, C); what it holds at missing pixels does not matter, NaN is fine.
         mask: `m` (H, W), (H, W, 1) or (H, W, C): 1 or True where `y` is known, 0 where missing.
+        missing: what is missing, which chooses the settings: "half" of the pixels or so,
+            scattered; thin strokes as of "text"; nearly all ("sparse", 98 % as published);
+            a large "hole".
         preset: "paper" (Ulyanov et al. 2018, sec. 4) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's.
@@ -112,10 +113,14 @@ def inpaint(
 
     Raises:
         ValueError: for a picture of another shape or range, a mask that does not fit it, has
-            other values than 0 and 1, knows all or nothing, or seems to be inverted.
+            other values than 0 and 1, knows all or nothing, or seems to be inverted; for
+            an unknown preset or kind of `missing`.
     """
-    y, m = _masked(y, mask)
-    settings = _settings("inpaint", preset, settings, y.shape)
+    if missing not in get_args(Missing):
+        raise ValueError(f"missing must be one of {get_args(Missing)}, not {missing!r}")
+    y, m = masked(y, mask)
+    task = "inpaint" if missing == "half" else f"inpaint_{missing}"
+    settings = _settings(task, preset, settings, y.shape)
     result = driver(key, data_term(Mask(m), y), y.shape, **settings)
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
@@ -159,23 +164,126 @@ def super_resolve(
     return driver(key, data_term(A, y), shape, **_settings(task, preset, settings, shape))
 
 
-def default_preset() -> str:
-    """ "fast" on a CPU, "paper" on an accelerator."""
-    return "fast" if jax.default_backend() == "cpu" else "paper"
+def flash_no_flash(
+    key: Array,
+    y: Array,
+    flash: Array,
+    *,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Remove the noise of a dark picture by one with flash: `E(x) = |x - y|^2`, `z = flash`.
+
+    The generator turns the flash picture into the other, so that its edges are at hand while
+    light and colour come from `y` (Ulyanov et al. 2018, Fig. 10).
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the picture without flash (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        flash: the same view with flash (H, W, any number of channels), aligned with `y`.
+        preset: "paper" or "fast", the default on a CPU.
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the average of the iterates.
+
+    Raises:
+        ValueError: for pictures of another shape or range, of different height or width, or an
+            unknown preset.
+    """
+    y, z = images.check(y), images.check(flash, "flash")
+    if y.shape[:2] != z.shape[:2]:
+        raise ValueError(
+            f"flash of {z.shape[1]} x {z.shape[0]} pixels for a picture of {y.shape[1]} x "
+            f"{y.shape[0]}: they must agree, pixel by pixel"
+        )
+    return _near("flash_no_flash", key, y, None, preset, driver, {"code": z, **settings})
+
+
+def enhance(
+    key: Array,
+    y: Array,
+    *,
+    strength: float = 1.0,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Boost the details of a picture: `x_e = y + strength * (y - x_c)`.
+
+    `x_c` is a fit of `y` that is stopped while it is coarse: what it has not learnt yet is
+    detail (Ulyanov et al. 2020, IJCV, "image enhancement"). Fewer `steps` leave more to boost.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers. Noise is detail.
+        strength: of the details that are added, positive.
+        preset: "paper" (its network; the number of steps is ours) or "fast", the default on a CPU.
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is `x_e`, held in [0, 1], and `.average` is `x_c`.
+
+    Raises:
+        ValueError: for a picture of another shape or range, an unknown preset, or a strength that
+            is not positive.
+    """
+    if not isinstance(strength, Tracer) and not 0 < strength < math.inf:
+        raise ValueError(f"strength {strength}: must be a positive number")
+    y = images.check(y)
+    result = _near("enhance", key, y, None, preset, driver, settings)
+    return result._replace(image=jnp.clip(y + strength * (y - result.image), 0, 1))
+
+
+def sample(
+    key: Array,
+    shape: tuple[int, int, int],
+    *,
+    generator: Any = None,
+    code: Code | Array = codes.uniform,
+) -> Array:
+    """A picture drawn from the prior: `f_theta(z)` with random `theta`, nothing is fitted.
+
+    What a generator can say before it has seen anything (Ulyanov et al. 2020, IJCV, "samples from
+    the prior"): deeper ones are smoother, skips bring fine grain.
+
+    Args:
+        key: of code and params; the same key gives the same bits.
+        shape: of the picture, (H, W, C).
+        generator: `f`; the paper's `Hourglass` by default.
+        code: `z`, an array or a function `(key, shape) -> z`.
+
+    Returns:
+        The picture (H, W, C) in [0, 1], for a generator that ends in a sigmoid.
+
+    Raises:
+        ValueError: for a shape that is none of an image, or that the generator does not make.
+    """
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
+    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    code_key, key = jax.random.split(key)
+    z = code(code_key, shape) if callable(code) else jnp.asarray(code)
+    image = generator.apply(generator.init(key, z), z)
+    if image.shape != tuple(shape):
+        raise ValueError(f"the generator makes images of shape {image.shape}, not {shape}")
+    return image
+
+
+def _near(task: str, key, y: Array, regularizer, preset, driver: Driver, settings) -> Restoration:
+    """The fit of `|x - y|^2`, and of what is added to it."""
+    energy = data_term(Identity(), y)
+    energy = energy if regularizer is None else energy + regularizer
+    return driver(key, energy, y.shape, **_settings(task, preset, settings, y.shape))
 
 
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:
     """The arguments of `fit`: the preset's, made for images of this shape, and the changes."""
     chosen = choose(PRESETS[task], preset)
     return {**chosen, "generator": chosen["generator"].clone(channels=shape[-1]), **changes}
-
-
-def choose(presets: dict[str, Preset], preset: str | None) -> Preset:
-    """The preset of this name, by default the one of the backend."""
-    preset = preset or default_preset()
-    if preset not in presets:
-        raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
-    return presets[preset]
 
 
 class _Asked(Exception):
@@ -200,35 +308,3 @@ def asked(task: Callable[..., Any]) -> Preset | None:
     except _Asked as request:
         return request.args[0]
     return None
-
-
-def _masked(y: Array, mask: Array) -> tuple[Array, Array]:
-    """The picture with zeros where it is missing, and its mask (H, W, 1 or C), both checked."""
-    m = jnp.asarray(mask)
-    m = m[..., None] if m.ndim == 2 else m
-    y = jnp.asarray(y)
-    y = y[..., None] if y.ndim == 2 else y
-    if m.ndim != 3 or m.shape[:2] != y.shape[:2] or m.shape[2] not in (1, *y.shape[2:]):
-        raise ValueError(
-            f"mask of shape {jnp.shape(mask)} does not fit a picture of shape {y.shape}"
-        )
-    if not isinstance(m, Tracer) and not isinstance(y, Tracer):
-        # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
-        _check_mask(np.asarray(m), np.asarray(y))
-    y = images.check(jnp.where(m > 0, y, jnp.zeros((), y.dtype)))
-    return y, m.astype(y.dtype)
-
-
-def _check_mask(m: np.ndarray, y: np.ndarray) -> None:
-    if not np.all((m == 0) | (m == 1)):
-        raise ValueError("a mask holds 1 where the picture is known and 0 where not, nothing else")
-    if np.all(m == 1):
-        raise ValueError("the mask says that every pixel is known: there is nothing to inpaint")
-    if np.all(m == 0):
-        raise ValueError("the mask says that no pixel is known: there is nothing to start from")
-    known = np.broadcast_to(m == 1, y.shape)
-    if np.all(y[known] == 0) and np.any(y[~known] != 0):
-        raise ValueError(
-            "all known pixels are black and the missing ones are not: the mask seems to be "
-            "inverted, it must be 1 where the picture is known"
-        )

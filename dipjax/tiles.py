@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 from dipjax import images, tasks
 from dipjax.fitting import Restoration
 from dipjax.grids import Tile, cut
+from dipjax.masks import masked
 from dipjax.relay import Loop, Relay, Shelf, mark
 
 Array = jax.Array
@@ -155,7 +156,7 @@ def _blended(
 def _checked(task: Task, y: ArrayLike, data: tuple[ArrayLike, ...]):
     """The measurement and its data as NumPy arrays (h, w, ...)."""
     if task is tasks.inpaint:
-        first, *rest = tasks._masked(jnp.asarray(y), *map(jnp.asarray, data))
+        first, *rest = masked(jnp.asarray(y), *map(jnp.asarray, data))
     else:
         first, *rest = images.check(y), *data
     for array in rest:

@@ -1,162 +1,106 @@
-"""Restores pictures of the published experiments and measures how well.
+"""Reproduces the experiments of the paper: each a figure, and numbers beside the published ones.
 
-    python scripts/reproduce.py                    all of them, with the default preset
-    python scripts/reproduce.py house --preset paper
+    python scripts/reproduce.py list
+    python scripts/reproduce.py impedance hole       with the fast preset, minutes on a CPU
+    python scripts/reproduce.py all --scale tiny     everything, in a quarter of an hour
+    python scripts/reproduce.py all --scale paper    the published settings, for a GPU
+    python scripts/reproduce.py table denoise        what was measured so far
 
-The pictures lie in ../shared/data (see its README) and are no part of the project. Each result is
-written at once to scripts/results/, as a picture beside its input and as JSON with settings,
-seconds, versions and hardware; the numbers in the README are these.
+It needs `pip install "dipjax[demo]"`. The paper's pictures lie in ../shared/data and are no part
+of the project; where they are not there, public-domain ones stand in. Results are written to
+scripts/results/SCALE/: NAME.png, NAME.json, and one record for each picture under NAME/. A record
+that is there is not computed again, so that an interrupted run goes on with the next picture.
 """
 
-import json
-from collections.abc import Callable
-from functools import partial
+import time
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import tyro
-from PIL import Image
+from experiments import EXPERIMENTS, lab, tables
+from experiments.lab import SCALES, Lab
+from experiments.pictures import DATA, Pictures
 
-import dipjax
-from dipjax import images, metrics, report
+from dipjax import cache
 
-HERE = Path(__file__).resolve().parent
-DATA = HERE.parents[1] / "shared" / "data"
-RESULTS = HERE / "results"
-
-Array = jax.Array
-
-
-class Experiment(NamedTuple):
-    """A measurement, the truth, the task, how to score, and what the others reach (TARGETS.md)."""
-
-    y: Array
-    truth: Array
-    task: Callable[..., dipjax.Restoration]
-    score: Callable[[Array, Array], Array]
-    before: Array
-    published: float | None = None
-
-
-def picture(path: str) -> Array:
-    return jnp.asarray(images.load(DATA / path))
-
-
-def noise_25(name: str, top: int, left: int) -> Experiment:
-    """128 x 128 pixels of the authors' own noisy input, sigma 25."""
-    y, truth = (
-        picture(f"denoise/25/{name}_{kind}.png")[top : top + 128, left : left + 128, :3]
-        for kind in ("noisy", "GT")
-    )
-    return Experiment(y, truth, dipjax.denoise, metrics.psnr, y)
-
-
-def four_times_smaller(name: str, published: float) -> Experiment:
-    """Set5, made small by Pillow's BICUBIC."""
-    with Image.open(DATA / f"sr/Set5/x4/{name}_GT.png") as image:
-        image = image.convert("RGB")
-        size = image.width // 4, image.height // 4
-        truth = jnp.asarray(images.check(np.asarray(image)))
-        y = images.check(np.asarray(image.resize(size, Image.Resampling.BICUBIC)))
-    before = jnp.clip(jax.image.resize(y, truth.shape, "cubic"), 0, 1)
-    task = partial(dipjax.super_resolve, factor=4)
-    return Experiment(y, truth, task, metrics.psnr_y, before, published)
-
-
-def half_missing(name: str, published: float) -> Experiment:
-    """The authors' masked picture, where missing is 0; the score is over all pixels."""
-    y, truth = (picture(f"inpaint50/{name}_{kind}.png")[..., :1] for kind in ("masked", "GT"))
-    task = partial(dipjax.inpaint, mask=(y > 0).astype(y.dtype))
-    return Experiment(y, truth, task, metrics.psnr, y, published)
-
-
-EXPERIMENTS: dict[str, partial[Experiment]] = {
-    "F16": partial(noise_25, "F16", 150, 230),
-    "kodim12": partial(noise_25, "kodim12", 300, 100),
-    "butterfly": partial(four_times_smaller, "butterfly", 26.23),
-    "head": partial(four_times_smaller, "head", 31.04),
-    "house": partial(half_missing, "house", 39.16),
-    "Cameraman256": partial(half_missing, "Cameraman256", 29.80),
-}
-
-
-def run(name: str, preset: str | None, seed: int) -> dict[str, Any]:
-    """One experiment: its record, with the picture beside it."""
-    experiment = EXPERIMENTS[name]()
-    watch = report.Watch(experiment.truth)
-    key = jax.random.key(seed)
-    result = experiment.task(key, experiment.y, preset=preset, driver=watch)
-    restored = jnp.clip(result.image, 0, 1)
-    before, after = (
-        round(float(experiment.score(x, experiment.truth)), 2)
-        for x in (experiment.before, restored)
-    )
-    views = {f"{before:.2f} dB": experiment.before, f"{after:.2f} dB": restored}
-    file = RESULTS / f"{name}-{preset or 'default'}"
-    report.figure(file.with_suffix(".png"), [[*views.items(), ("true", experiment.truth)]])
-    record = {
-        "experiment": name,
-        "preset": preset,
-        "seed": seed,
-        "score": getattr(experiment.score, "__name__", "psnr"),
-        "before": before,
-        "after": after,
-        "published": experiment.published,
-        "steps": watch.steps,
-        "seconds": watch.seconds,
-        "settings": report.describe(watch.settings),
-        **report.environment(),
-    }
-    report.write_json(file.with_suffix(".json"), record)
-    return record
-
-
-def table() -> str:
-    """The records as the README shows them."""
-    rows = [
-        "| picture | input | restored | published | steps | seconds |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, experiment in EXPERIMENTS.items():
-        file = RESULTS / f"{name}-default.json"
-        if file.exists():
-            r = json.loads(file.read_text())
-            published = "" if r["published"] is None else f"{r['published']:.2f}"
-            rows.append(
-                f"| {name}, {experiment.func.__name__.replace('_', ' ')} ({r['score']}) "
-                f"| {r['before']:.2f} | **{r['after']:.2f}** | {published} "
-                f"| {r['steps']} | {r['seconds']['run']:.0f} |"
-            )
-    return "\n".join(rows)
+RESULTS = Path(__file__).resolve().parent / "results"
+COMMANDS = ("list", "table")
 
 
 def main(
-    names: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(EXPERIMENTS),
-    preset: str | None = None,
+    names: Annotated[tuple[str, ...], tyro.conf.Positional],
+    scale: Literal["tiny", "cpu", "paper"] = "cpu",
+    data: Path | None = DATA,
+    output: Path = RESULTS,
     seed: int = 0,
+    again: bool = False,
+    quiet: bool = False,
 ) -> None:
-    """Restore pictures of the published experiments and measure how well.
+    """Reproduce experiments of the paper.
 
     Args:
-        names: of the experiments; all by default.
-        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        names: of the experiments, or "all"; "list" shows them, "table" what was measured.
+        scale: tiny (a minute each on two cores), cpu (the fast preset), paper (the published
+            settings, for a GPU).
+        data: the folder with the paper's pictures; a folder that is not there for free ones.
+        output: the folder of the results.
         seed: of all randomness.
+        again: compute what has a record, too.
+        quiet: no progress bars.
     """
-    if not DATA.is_dir():
-        raise SystemExit(f"{DATA} is not there: nothing to restore")
-    if unknown := set(names) - set(EXPERIMENTS):
-        raise SystemExit(f"unknown: {', '.join(unknown)}; choose from {', '.join(EXPERIMENTS)}")
-    for name in names:
-        record = run(name, preset, seed)
-        seconds = record["seconds"]
-        print(
-            f"{name}: {record['before']} -> {record['after']} dB ({record['score']}), "
-            f"{record['steps']} steps in {seconds['run']} s + {seconds['compile']} s compilation"
+    command = names[0] if names[0] in COMMANDS else "run"
+    chosen = _chosen(names[command != "run" :])
+    here = Lab(SCALES[scale], Pictures(data), output, seed, again, quiet)
+    if command == "list":
+        print("\n".join(f"{name:14} {EXPERIMENTS[name].about}" for name in chosen))
+    elif command == "table":
+        for name in chosen:
+            show(name, here)
+    else:
+        cache.enable()
+        run(chosen, here)
+
+
+def _chosen(names: tuple[str, ...]) -> list[str]:
+    """The experiments of these names; all, where there are none."""
+    if unknown := set(names) - set(EXPERIMENTS) - {"all"}:
+        raise SystemExit(
+            f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(EXPERIMENTS)}"
         )
-    print(table())
+    return list(EXPERIMENTS) if not names or "all" in names else list(dict.fromkeys(names))
+
+
+def run(names: list[str], here: Lab) -> None:
+    """One after the other; Ctrl-C keeps what is finished."""
+    print(f"scale {here.scale.name}, {here.pictures.source} pictures, into {here.folder}")
+    begin = time.perf_counter()
+    for i, name in enumerate(names):
+        experiment = EXPERIMENTS[name]
+        print(f"\n[{i + 1}/{len(names)}] {name}: {experiment.about}", flush=True)
+        if experiment.needs_data and not here.pictures.data:
+            print("left out: it measures the authors' own pictures, which are not here")
+            continue
+        try:
+            lab.run(name, experiment, here)
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted: the same command goes on from here") from None
+        show(name, here)
+    print(f"\n{lab.duration(time.perf_counter() - begin)} in all")
+
+
+def show(name: str, here: Lab) -> None:
+    """Where the figure is, and the numbers as Markdown."""
+    experiment = EXPERIMENTS[name]
+    if experiment.needs_data and not here.pictures.data:
+        return
+    summary = lab.draw(name, experiment, here)
+    if not summary:
+        print(f"{name}: nothing was measured yet at scale {here.scale.name}")
+        return
+    print(f"{here.folder / here.scale.name / name}.png, .json")
+    for title, table in summary.items():
+        if title.startswith("table"):
+            print(f"{title.removeprefix('table').strip()}\n{tables.markdown(table)}".strip())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 os.environ["DIPJAX_CACHE"] = "off"  # tests compile for themselves
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -29,3 +30,14 @@ def data():
     if not DATA.is_dir():
         pytest.skip("../shared/data is not there")
     return DATA
+
+
+@pytest.fixture
+def count_params(key):
+    """(generator, channels of its code) -> the number of its params."""
+
+    def count(generator, channels):
+        params = jax.eval_shape(generator.init, key, jnp.zeros((64, 64, channels)))
+        return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+    return count

@@ -99,6 +99,45 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
     assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)
 
 
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        ("remove-jpeg-artifacts in.png", "remove_jpeg_artifacts"),
+        ("flash-no-flash in.png --flash true.png", "flash_no_flash"),
+        ("enhance in.png --strength 2", "enhance"),
+        ("denoise in.png --tv 0.1", "denoise"),
+        ("inpaint in.png --mask mask.png --missing hole", "inpaint"),
+    ],
+)
+def test_every_task_is_a_command(folder, line, name, capsys):
+    assert run(f"{line} -o out.png --reference true.png --json out.json") == 0
+    assert images.load("out.png").shape == PIXELS.shape
+    record = json.loads((folder / "out.json").read_text())
+    assert (record["task"], record["steps"]) == (name, 2)
+    assert "PSNR" in capsys.readouterr().out
+    code = {"flash_no_flash": "array of shape (8, 6, 3)", "inpaint": "meshgrid"}
+    if name in code:
+        assert record["settings"]["code"] == code[name]
+
+
+def test_total_variation_changes_the_result_and_the_kept_tiles(folder, capsys):
+    images.save("large.png", RNG.random((20, 20, 3)))
+    for name, tv in (("a", 0), ("b", 10)):
+        assert run(f"denoise large.png -o {name}.png --tile 16 --tiles {name} --tv {tv}") == 0
+    assert (folder / "a.png").read_bytes() != (folder / "b.png").read_bytes()
+    assert run("denoise large.png -o c.png --tile 16 --tiles b --tv 20") == 2
+    assert "something else than tiles" in capsys.readouterr().err
+
+
+def test_sample(folder):
+    line = "sample --height 9 --width 7 --channels 1 --depth 2 --skips 0"
+    for name, seed in (("a.png", 0), ("b.png", 0), ("c.png", 1)):
+        assert run(f"{line} -o {name} --seed {seed}") == 0
+    assert images.load("a.png").shape == (9, 7, 1)
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
+
+
 def test_depth_and_grey_are_kept(folder):
     images.save("deep.png", PIXELS[..., :1], depth=16)
     assert run("denoise deep.png -o out.png") == 0
@@ -305,6 +344,14 @@ MISTAKES = {
     "denoise in.png -o dangling.png": "there is no folder",
     "inpaint in.png -o mask.png --mask mask.png --force": "is an input",
     "demo -o true.png": "exists already",
+    "denoise in.png -o out.png --tv -1": "--tv -1",
+    "enhance in.png -o out.png --strength 0": "--strength 0",
+    "flash-no-flash in.png -o out.png --flash small.png": "they must agree",
+    "flash-no-flash in.png -o true.png --flash true.png --force": "is an input",
+    "sample -o true.png": "exists already",
+    "sample -o out.png --height 0": "--height 0",
+    "sample -o out.png --depth 9": "--depth 9",
+    "sample -o out.xyz": "unknown suffix",
 }
 
 

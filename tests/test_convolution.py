@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from dipjax.generators import convolution
-from dipjax.generators.convolution import NHWC, convolve, winograd
+from dipjax.generators.convolution import NHWC, convolve, deconvolve, winograd
 
 
 def library(x, w, stride=1):
@@ -71,3 +71,14 @@ def test_the_form_for_accelerators(key, x64):
     on_cpu = convolution._products_backward(x, w, dy, 2)
     for a, b in zip(ours, on_cpu, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (5, 6)])
+def test_deconvolve_is_the_adjoint_of_a_strided_convolution(size, key, x64):
+    def plain(x, w):
+        shape = jax.ShapeDtypeStruct((2 * size[0], 2 * size[1], 2), x.dtype)
+        strided = lambda u: library(jnp.pad(u, ((1, 1), (1, 1), (0, 0))), w, 2)  # noqa: E731
+        return jax.linear_transpose(strided, shape)(x)[0]
+
+    x, w = jax.random.normal(key, (*size, 3)), jax.random.normal(key, (4, 4, 2, 3))
+    assert_equal_with_gradients(deconvolve, plain, key, x, w)

@@ -107,6 +107,81 @@ def test_vmap_over_pictures_and_masks(key):
         np.testing.assert_allclose(many.image[i], one.image, atol=1e-5)
 
 
+def test_a_regulariser_is_added_to_the_data_term(key, x):
+    regularizer = 0.1 * dipjax.TotalVariation()
+    dipjax.denoise(key, x, driver=recorded)
+    plain = recorded.objective
+    dipjax.denoise(key, x, regularizer=regularizer, driver=recorded)
+    other = jax.random.uniform(jax.random.key(1), x.shape)
+    np.testing.assert_allclose(recorded.objective(other), plain(other) + regularizer(other))
+
+
+def test_the_flash_picture_is_the_code(key, x):
+    flash = jax.random.uniform(jax.random.key(1), (8, 6, 1))
+    dipjax.flash_no_flash(key, x, flash, driver=recorded)
+    np.testing.assert_array_equal(recorded.settings["code"], flash)
+    np.testing.assert_array_equal(recorded.objective.y, x)
+    assert recorded.settings["jitter"] == 0
+    assert dipjax.flash_no_flash(key, x, flash, **TINY).image.shape == x.shape
+
+
+@pytest.mark.parametrize("strength", [0.5, 2.0])
+def test_enhance_adds_what_the_fit_leaves(key, x, strength):
+    result = dipjax.enhance(key, x, strength=strength, **TINY)
+    detail = x - result.average
+    np.testing.assert_allclose(result.image, jnp.clip(x + strength * detail, 0, 1), atol=1e-6)
+
+
+def test_a_sample_is_what_the_generator_says_first(key):
+    generator = dipjax.Hourglass(channels=2, widths=(4, 4), skips=2)
+    x = dipjax.sample(key, (8, 6, 2), generator=generator)
+    assert x.shape == (8, 6, 2) and 0 <= x.min() < x.max() <= 1
+    np.testing.assert_array_equal(x, dipjax.sample(key, (8, 6, 2), generator=generator))
+    assert jnp.any(x != dipjax.sample(jax.random.key(1), (8, 6, 2), generator=generator))
+    first = dipjax.fit(key, jnp.sum, (8, 6, 2), generator=generator, steps=1, jitter=0).last
+    np.testing.assert_allclose(x, first, atol=1e-6)
+
+
+# TARGETS.md, section 3: params of the published networks, of the code that they take.
+PARAMS = {
+    "denoise": (2_217_831, 32),
+    "inpaint_text": (3_002_627, 32),
+    "inpaint_sparse": (1_027_379, 32),
+    "inpaint_hole": (2_157_955, 2),
+    "remove_jpeg_artifacts": (572_827, 3),
+}
+
+
+@pytest.mark.parametrize("task", PARAMS)
+def test_params_of_the_published_networks(key, task):
+    count, channels = PARAMS[task]
+    preset = tasks.PRESETS[task]["paper"]
+    z = jax.eval_shape(lambda: preset["code"](key, (8, 8, 3)))
+    assert z.shape[-1] == channels
+    params = jax.eval_shape(preset["generator"].init, key, z)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+
+
+def test_what_is_missing_chooses_the_settings(key, x, mask):
+    steps = {"half": 11000, "text": 6001, "sparse": 1000, "hole": 5001}
+    for missing, count in steps.items():
+        dipjax.inpaint(key, x, mask, missing=missing, preset="paper", driver=recorded)
+        assert recorded.settings["steps"] == count
+    assert recorded.settings["code"] is dipjax.codes.meshgrid
+
+
+@pytest.mark.parametrize("task", tasks.PRESETS)
+@pytest.mark.parametrize("preset", ["paper", "fast"])
+def test_every_preset_is_one_of_fit(key, task, preset):
+    """Any size, grey or colour: what the generator makes of the code is an image."""
+    settings = dict(tasks.PRESETS[task][preset])
+    code = settings.pop("code")
+    generator = settings.pop("generator").clone(channels=1)
+    image = jax.eval_shape(lambda: dipjax.sample(key, (9, 7, 1), generator=generator, code=code))
+    assert image.shape == (9, 7, 1)
+    assert set(settings) <= {"optimizer", "jitter", "decay", "steps"}
+
+
 # --- bad input -----------------------------------------------------------------------------
 
 
@@ -153,6 +228,34 @@ def test_an_inverted_mask_is_noticed(key, x, mask):
         dipjax.inpaint(key, y, ~mask)
 
 
+def test_a_flash_picture_of_another_size(key, x):
+    with pytest.raises(ValueError, match="flash of 6 x 7 pixels for a picture of 6 x 8"):
+        dipjax.flash_no_flash(key, x, x[:7])
+
+
+@pytest.mark.parametrize("strength", [0, -1, float("nan"), float("inf")])
+def test_bad_strength(key, x, strength):
+    with pytest.raises(ValueError, match=f"strength {strength}: must be a positive number"):
+        dipjax.enhance(key, x, strength=strength)
+
+
+def test_unknown_kind_of_missing(key, x, mask):
+    with pytest.raises(ValueError, match="missing must be one of"):
+        dipjax.inpaint(key, x, mask, missing="all")
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (0, 6, 3), (8, 6, 3, 1)])
+def test_no_sample_of_such_a_shape(key, shape):
+    with pytest.raises(ValueError, match=r"shape must be \(H, W, C\)"):
+        dipjax.sample(key, shape)
+
+
+def test_a_regulariser_is_a_function(key, x):
+    with pytest.raises(TypeError, match="an objective is a function of an image"):
+        dipjax.denoise(key, x, regularizer=0.1)
+
+
 def test_unknown_preset(key, x):
-    with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast'\), not 'best'"):
-        dipjax.denoise(key, x, preset="best")
+    for task in (dipjax.denoise, dipjax.remove_jpeg_artifacts, dipjax.enhance):
+        with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast'\)"):
+            task(key, x, preset="best")

@@ -179,3 +179,20 @@ def halve(x: Array, method: Downsampling) -> Array:
     x = jnp.pad(x, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
     cells = x.reshape(-(-h // 2), 2, -(-w // 2), 2, c)
     return cells.mean((1, 3)) if method == "average" else cells.max((1, 3))
+
+
+def grids(shape: tuple[int, ...], depth: int) -> list[tuple[int, int]]:
+    """(H, W) halved 0, 1, ... `depth` times, each time rounded up."""
+    return [(-(-shape[0] // 2**i), -(-shape[1] // 2**i)) for i in range(depth + 1)]
+
+
+def nearest(x: Array, shape: tuple[int, ...]) -> Array:
+    """`y_ij = x_(floor(i h / H))(floor(j w / W))`: `x` (h, w, C) at any size (H, W).
+
+    Smaller, these are evenly spread entries. A decoder starts from those of its code, which is
+    as large as the image and so tells any generator what to make.
+    """
+    rows, columns = (
+        jnp.arange(n) * size // n for n, size in zip(shape[:2], x.shape[:2], strict=True)
+    )
+    return x[rows][:, columns]

@@ -4,7 +4,6 @@ from functools import partial
 from typing import get_args
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from dipjax.generators.functions import (
@@ -16,7 +15,7 @@ from dipjax.generators.functions import (
     leaky_relu,
     upsample,
 )
-from dipjax.generators.layers import Block, Conv, Generator, Norm, ScaleInit
+from dipjax.generators.layers import Block, Conv, Generator, Norm, ScaleInit, to_image
 from dipjax.generators.remat import rematerialised
 
 CHOICES = {
@@ -104,8 +103,7 @@ class Hourglass(Generator):
         """The image (H, W, channels) of the code `z` (H, W, any number of channels)."""
         x = self._scale(z, 0)
         x = Conv(self.channels, 1, padding=self.padding, dtype=self.dtype, name="head")(x)
-        x = x.astype(jnp.promote_types(z.dtype, jnp.float32))
-        return jax.nn.sigmoid(x) if self.sigmoid else x
+        return to_image(x, self.sigmoid, z.dtype)
 
     def _scale(self, x: Array, i: int) -> Array:
         """Scale `i` and, inside it, all coarser ones."""

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax.generators.convolution import convolve
+from dipjax.generators.convolution import convolve, deconvolve
 from dipjax.generators.functions import (
     Activation,
     Array,
@@ -71,12 +71,18 @@ def _scaled(node: Params, scale_init: str) -> Params:
     return {name: _scaled(below, scale_init) for name, below in node.items()}
 
 
+def to_image(x: Array, sigmoid: bool, dtype: Any) -> Array:
+    """The last layer's output as an image: in [0, 1] by a sigmoid, float32 at least."""
+    x = x.astype(jnp.promote_types(dtype, jnp.float32))
+    return jax.nn.sigmoid(x) if sigmoid else x
+
+
 class Conv(nn.Module):
     """Padded convolution `(H, W, C) -> (ceil(H / s), ceil(W / s), features)`.
 
     Its params are drawn by `Generator.init`. With `cancelled_bias` the bias is a parameter but
     is not added, because the norm that follows subtracts it again: the published network has
-    it, its value never matters.
+    it, its value never matters. With `bias=False` there is none.
     """
 
     features: int
@@ -85,26 +91,59 @@ class Conv(nn.Module):
     padding: Padding = "reflect"
     cancelled_bias: bool = False
     dtype: jnp.dtype = jnp.float32
+    bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         k, c = self.kernel, x.shape[-1]
         kernel = self.param("kernel", nn.initializers.zeros, (k, k, c, self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x = pad(x.astype(self.dtype), (k - 1) // 2, self.padding)
         y: Any = convolve(x, kernel.astype(self.dtype), self.stride)
+        if not self.bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         return y if self.cancelled_bias else y + bias.astype(self.dtype)[None, None]
 
 
-class Norm(nn.Module):
-    """Per-channel normalisation of one image, and the activation behind it."""
+class Deconv(nn.Module):
+    """Transposed convolution, 4 x 4 of stride 2: `(H, W, C) -> (2H, 2W, features)`.
 
-    activation: Activation = identity
+    Its kernel (4, 4, features, C) is that of the convolution whose adjoint it is; PyTorch, too,
+    takes the fan-in of that one for the draws.
+    """
+
+    features: int
+    bias: bool = True
+    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
-        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        shape = 4, 4, self.features, x.shape[-1]
+        kernel = self.param("kernel", nn.initializers.zeros, shape)
+        y: Any = deconvolve(x.astype(self.dtype), kernel.astype(self.dtype))
+        if not self.bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return y + bias.astype(self.dtype)[None, None]
+
+
+class Norm(nn.Module):
+    """Per-channel normalisation of one image, and the activation behind it.
+
+    Without `affine` there are no params: PyTorch's `InstanceNorm2d` at its defaults.
+    """
+
+    activation: Activation = identity
+    affine: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = x.shape[-1:]
+        if not self.affine:
+            wide = jnp.promote_types(x.dtype, jnp.float32)
+            return normalise(x, jnp.ones(shape, wide), jnp.zeros(shape, wide), self.activation)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
         return normalise(x, scale, bias, self.activation)
 
 

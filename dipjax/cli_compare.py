@@ -1,0 +1,138 @@
+"""The command line of comparisons: `dipjax compare noisy.png -o figure.png`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+from tyro.conf import Positional, arg
+
+from dipjax import checks, comparison, images, memory, presets, report, tasks
+from dipjax.baselines import Missing, srresnet
+from dipjax.cli_restore import load_reference
+from dipjax.comparison import Entry, Method
+
+Array = jax.Array
+Output = Annotated[Path, arg(aliases=["-o"])]
+
+
+def compare(
+    input: Positional[Path],
+    output: Output,
+    reference: Path | None = None,
+    task: Literal["denoise", "super-resolve"] = "denoise",
+    factor: int = 4,
+    sigma: float | None = None,
+    weights: Annotated[Path | None, arg(name="srresnet")] = None,
+    preset: str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    json: Path | None = None,
+    force: bool = False,
+    quiet: bool = False,
+):
+    """Restore a picture by several methods, and draw all results into one figure.
+
+    Beside Deep Image Prior, to denoise: total variation (by dipjax and by scikit-image),
+    non-local means, BM3D; to enlarge: bicubic and, with its weights, a trained SRResNet. What is
+    not installed is left out, and said.
+
+    Args:
+        input: the noisy or small picture; its transparency is left out.
+        output: the figure, .png, .pdf, .svg or .jpg.
+        reference: the true picture, to measure PSNR and SSIM against.
+        task: what is wrong with the picture.
+        factor: by how much to enlarge, an integer from 2.
+        sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
+            if not given.
+        weights: of a trained SRResNet (scripts/train_srresnet.py).
+        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        steps: of the fit, in place of the preset's.
+        seed: of all randomness.
+        json: write settings, times and scores into this file.
+        force: replace files that exist already; the input is never replaced.
+        quiet: print nothing but errors.
+    """
+    y = images.load_picture(input).colour
+    read = [path for path in (input, reference, weights) if path]
+    checks.files(read, [(path, None) for path in (output, json) if path], overwrite=force)
+    report.check_figure(output)
+    known = presets.PRESETS["denoise"]
+    checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
+    factor = factor if task == "super-resolve" else 1
+    trained = None if weights is None else srresnet.load(weights)
+    _check(y.shape, task, factor, sigma, trained)
+    y = jnp.asarray(y)
+    shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
+    true = load_reference(reference, shape)
+
+    recipe, methods = tasks.denoise, comparison.denoisers(sigma)
+    if task == "super-resolve":
+        recipe = partial(tasks.super_resolve, factor=factor)
+        methods = comparison.enlargers(factor, trained)
+    watch, key = report.Watch(true, quiet), jax.random.key(seed)
+    settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
+    settings["generator"] = _generator(partial(recipe, key, y, **settings), shape, factor)
+    methods["Deep Image Prior"] = comparison.dip(key, recipe, watch, **settings)
+    entries = [] if factor > 1 else [comparison.entry("input", y, true)]
+    entries += _run(methods, y, true, quiet)
+    report.figure(output, comparison.views(entries, true))
+    if json:
+        report.write_json(json, _record(input, task, preset, seed, watch, entries))
+    if not quiet:
+        print(comparison.table(entries))
+        print(f"side by side: {output}")
+    if watch.interrupted:
+        raise KeyboardInterrupt
+
+
+def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> None:
+    side = min(shape[:2])
+    if task == "super-resolve" and not 2 <= factor <= side:
+        raise ValueError(
+            f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
+        )
+    if sigma is not None and not 0 < sigma <= 1:
+        raise ValueError(f"--sigma {sigma}: must be in (0, 1], on the scale where white is 1")
+    if trained and trained[0].factor != factor:
+        raise ValueError(
+            f"--srresnet: its network enlarges {trained[0].factor} times; "
+            f"give --task super-resolve --factor {trained[0].factor}"
+        )
+
+
+def _run(methods: dict[str, Method], y: Array, true: Array | None, quiet: bool) -> list[Entry]:
+    """All methods, one after another; those that need what is not installed are left out."""
+    entries = []
+    for name, method in methods.items():
+        try:
+            entries.append(comparison.timed(name, method, y, true))
+        except Missing as missing:
+            if not quiet:
+                print(f"{name} is left out: {missing}")
+    return entries
+
+
+def _generator(task, shape: tuple[int, int, int], factor: int) -> Any:
+    """The generator of the task, or one that does the same in less memory."""
+    asked = tasks.asked(task) or {}
+    asked = {name: asked[name] for name in ("generator", "code", "optimizer")}
+    plan = memory.plan(shape, factor=factor, **asked)
+    if plan.tile:
+        raise ValueError(f"{plan.text}: too large to compare, cut a part out of it")
+    return plan.generator
+
+
+def _record(input: Path, task: str, preset, seed: int, watch: report.Watch, entries) -> dict:
+    return {
+        "task": task,
+        "input": str(input),
+        "preset": preset or presets.default_preset(),
+        "settings": report.describe(watch.settings),
+        "steps": watch.steps,
+        "seed": seed,
+        "interrupted": watch.interrupted,
+        "methods": {e.name: {"seconds": round(e.seconds, 2), **(e.scores or {})} for e in entries},
+        **report.environment(),
+    }

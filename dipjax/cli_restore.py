@@ -1,0 +1,204 @@
+"""What the commands of the tasks share: their options, what is looked at first, and the run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dipjax import checks, ensembles, images, memory, presets, report, tasks, tiles
+from dipjax.baselines import bicubic
+from dipjax.images import Picture
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every task takes.
+
+    Attributes:
+        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        steps: of the fit, in place of the preset's.
+        seed: of all randomness; the same seed gives the same picture.
+        members: fit so many times, each with its own randomness, and save the mean.
+        std: write the standard deviation of the members into this picture, for each pixel and
+            channel; black is 0, white is the largest, which stands in the JSON file.
+        reference: the true picture, to measure PSNR and SSIM against.
+        figure: draw before and after side by side into this file.
+        json: write settings, times and scores into this file.
+        force: replace files that exist already; the input is never replaced.
+        tile: side of the tiles to restore one by one; chosen where memory is short.
+        tiles: keep finished tiles in this folder; the same command goes on from there.
+        quiet: print nothing but errors.
+    """
+
+    preset: str | None = None
+    steps: int | None = None
+    seed: int = 0
+    members: int = 1
+    std: Path | None = None
+    reference: Path | None = None
+    figure: Path | None = None
+    json: Path | None = None
+    force: bool = False
+    tile: int | None = None
+    tiles: Path | None = None
+    quiet: bool = False
+
+
+COMMON = Options()
+
+
+# --- checks, before anything is computed ---------------------------------------------------
+
+
+def check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
+    """Everything that the run will write can be written, and is nothing that it reads."""
+    read = [path for path in (*inputs, options.reference) if path]
+    plain = picture._replace(alpha=None, depth=8)
+    pairs = ((output, picture), (options.std, plain), (options.figure, None), (options.json, None))
+    written = [(path, held) for path, held in pairs if path]
+    checks.files(read, written, overwrite=options.force)
+    if options.figure:
+        report.check_figure(options.figure)
+    if options.members < 1:
+        raise ValueError(f"--members {options.members}: must be at least 1")
+    if options.std and options.members == 1:
+        raise ValueError("--std: a single fit has none; give --members, at least 2")
+    if options.tile is not None and options.members > 1:
+        raise ValueError("--tile: a tile has one member at a time; leave out --members")
+    if options.tile is not None and options.tile < 16:
+        raise ValueError(f"--tile {options.tile}: must be at least 16")
+    known = presets.PRESETS["denoise"]
+    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=known)
+
+
+def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+    """The true picture, where there is one, of the shape of the result."""
+    if path is None:
+        return None
+    reference = images.load_picture(path).colour
+    if reference.shape != shape:
+        raise ValueError(
+            f"{str(path)!r}: the reference has shape {reference.shape}, the result {shape} "
+            "(height, width, channels); they must agree"
+        )
+    return jnp.asarray(reference)
+
+
+# --- the run -------------------------------------------------------------------------------
+
+
+def restore(
+    name: str,
+    picture: Picture,
+    input: Path,
+    output: Path,
+    options: Options,
+    task: Callable,
+    *data: np.ndarray,
+    factor: int = 1,
+) -> None:
+    """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one."""
+    y = jnp.asarray(picture.colour)
+    shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
+    reference = load_reference(options.reference, shape)
+    watch = report.Watch(reference, options.quiet)
+    steps = {} if options.steps is None else {"steps": options.steps}
+    key = jax.random.key(options.seed)
+    task = partial(task, preset=options.preset)
+    plan = _plan(options, shape, factor, partial(task, key, y, *data))
+    task = partial(task, generator=plan.generator, driver=watch, **steps)
+    if plan.tile and options.members > 1:
+        raise ValueError(f"{plan.text}: too large for members; leave out --members")
+    if plan.tile:
+        image, std = _tiles(task, key, (y, *data), plan.tile, factor, options, watch), None
+    else:
+        result = _members(task, key, (y, *data), options.members, watch)
+        image, std = result.mean, result.std
+
+    alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
+    images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    if options.std and std is not None:
+        images.save(options.std, _white_at_most(std), overwrite=options.force)
+    views = {"input": bicubic(y, factor), "restored": image}
+    if reference is not None:
+        views["reference"] = reference
+    record = {
+        "task": name,
+        "input": str(input),
+        "output": str(output),
+        "preset": options.preset or presets.default_preset(),
+        "settings": report.describe(watch.settings),
+        "tile": plan.tile,
+        "seed": options.seed,
+        "interrupted": watch.interrupted,
+        **report.total(watch.fits),
+        **report.environment(),
+    }
+    if options.members > 1 and std is not None:
+        record["steps"] = watch.fits[0]["steps"]
+        record["members"] = len(watch.fits)
+        record["seconds_of_members"] = [fit["seconds"] for fit in watch.fits]
+        record["std"] = {"mean": float(std.mean()), "max": float(std.max())}
+    if reference is not None:
+        record["before"] = report.scores(views["input"], reference)
+        record["after"] = report.scores(image, reference)
+    if options.json:
+        report.write_json(options.json, record)
+    if options.figure:
+        report.figure(options.figure, [list(views.items())])
+    if not options.quiet:
+        print(report.summary(record))
+    if watch.interrupted:
+        raise KeyboardInterrupt
+
+
+def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
+    """What the memory allows, told in a line."""
+    asked = tasks.asked(task) or {}
+    asked = {name: asked[name] for name in ("generator", "code", "optimizer")}
+    side = (options.tile,) if options.tile else None
+    plan = memory.plan(shape, factor=factor, sides=side, **asked)
+    if not options.quiet:
+        print(plan.text)
+    return plan
+
+
+def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
+    """The picture from its tiles, with a bar for all of them in place of one for each."""
+    watch.reference, watch.quiet = None, True
+    settings = {"tile": tile, "factor": factor, "folder": options.tiles}
+    settings |= task.keywords  # pyright: ignore[reportFunctionMemberAccess]
+    pictures = tiles.iterate(task.func, key, *data, **settings)  # pyright: ignore
+    return jnp.asarray(watch.tiles(pictures, options.quiet))
+
+
+def _members(task: Callable, key: Array, data: tuple, members: int, watch: report.Watch):
+    """The fits one after another, as an ensemble.
+
+    After Ctrl-C those that are finished, because others would blur the mean, or of the first
+    the result so far.
+    """
+    keys = jax.random.split(key, members) if members > 1 else [key]
+    fits = []
+    with watch.catches_ctrl_c():  # between two fits as well
+        for i in range(members):
+            watch.label = f"member {i + 1}/{members}" if members > 1 else ""
+            result = task(keys[i], *data)
+            if fits and result.stopped_at < watch.settings["steps"] and watch.caught:
+                watch.fits.pop()
+            else:
+                fits.append(result)
+            if watch.caught:
+                break
+    return ensembles.collect(fits)
+
+
+def _white_at_most(std: Array) -> Array:
+    """Scaled so that the largest is 1."""
+    return std / jnp.maximum(std.max(), jnp.finfo(std.dtype).tiny)

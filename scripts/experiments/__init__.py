@@ -1,0 +1,28 @@
+"""The experiments of the paper, by name, each in one command."""
+
+from . import (
+    architectures,
+    denoising,
+    impedance,
+    inpainting,
+    prior_effect,
+    readme,
+    restoring,
+    samples,
+    slide,
+    super_resolution,
+)
+from .lab import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "impedance": impedance.EXPERIMENT,
+    "architectures": architectures.EXPERIMENT,
+    "samples": samples.EXPERIMENT,
+    "prior_effect": prior_effect.EXPERIMENT,
+    **denoising.EXPERIMENTS,
+    **super_resolution.EXPERIMENTS,
+    **inpainting.EXPERIMENTS,
+    **restoring.EXPERIMENTS,
+    "slide": slide.EXPERIMENT,
+    "readme": readme.EXPERIMENT,
+}

@@ -1,0 +1,35 @@
+"""The networks whose priors the paper compares: those of its library picture (Fig. 8)."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import optax
+
+from dipjax import codes, generators, optimizers
+
+LIBRARY = generators.Hourglass(
+    widths=(16, 32, 64, 128, 128, 128), skips=0, kernels_down=5, mix=False, upsample="nearest"
+)
+CODE = partial(codes.uniform, channels=1)
+
+# The published port to PyTorch 0.4 lost the noise on the params (TARGETS Q7); this is with it.
+SHAKEN = optax.chain(optax.adam(0.01), optimizers.parameter_noise(1 / 50))
+SLOW = optax.adam(0.001)
+
+
+class Network(NamedTuple):
+    generator: Any
+    optimizer: optax.GradientTransformation
+
+
+def hourglass(depth: int) -> generators.Hourglass:
+    return LIBRARY.clone(widths=LIBRARY.widths[:depth])
+
+
+NETWORKS = {
+    "depth 2": Network(hourglass(2), SHAKEN),
+    "depth 4": Network(hourglass(4), SHAKEN),
+    "depth 6": Network(hourglass(6), SHAKEN),
+    "U-Net": Network(generators.UNet(), SLOW),
+    "ResNet": Network(generators.ResNet(), SLOW),
+}

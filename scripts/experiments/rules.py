@@ -1,0 +1,42 @@
+"""The rules that the paper's numbers were measured by (TARGETS.md, section 1)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dipjax import metrics
+
+Array = jax.Array
+
+
+def whole(x: Array, truth: Array) -> float:
+    """PSNR over all pixels and channels: denoising and inpainting."""
+    return float(metrics.psnr(_eight_bits(x), truth))
+
+
+def box(result: Array) -> tuple[slice, slice]:
+    """Where a result of super-resolution is not black: the crop that the authors restored.
+
+    Both ends are cut as in the authors' script, which leaves out the last row and column.
+    """
+    light = np.asarray(result)[..., :3].sum(-1)
+    rows, columns = (np.flatnonzero(light.sum(axis) > 0) for axis in (1, 0))
+    return slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
+
+
+def luma(x: Array, truth: Array, where: tuple[slice, slice]) -> float:
+    """The paper's PSNR of super-resolution: of luma, in the box less 4 pixels on each side."""
+    return float(metrics.psnr_y(_rgb(_eight_bits(x))[where], _rgb(truth)[where], border=4))
+
+
+def rgb(x: Array, truth: Array, where: tuple[slice, slice]) -> float:
+    """PSNR in the box, of all three channels: what the slide has."""
+    return whole(_rgb(x)[where], _rgb(truth)[where])
+
+
+def _rgb(x: Array) -> Array:
+    return jnp.repeat(x, 3, -1) if x.shape[-1] == 1 else x[..., :3]
+
+
+def _eight_bits(x: Array) -> Array:
+    return jnp.round(255 * jnp.clip(x, 0, 1)) / 255

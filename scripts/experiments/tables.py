@@ -1,0 +1,70 @@
+"""Tables: measured beside published, as numbers, as Markdown, as a figure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import figures
+from .lab import Record
+
+Table = dict[str, dict[str, Any]]
+OURS = ("ours", "restored")  # in bold
+
+
+def measured(records: Sequence[Record], name: str = "psnr") -> Table:
+    """row -> column -> number, with the averages of what every row has in the last row."""
+    table: Table = {record.name: record.numbers[name] for record in records}
+    return averaged(table)
+
+
+def averaged(table: Table) -> Table:
+    columns = [k for k in next(iter(table.values())) if all(k in row for row in table.values())]
+    mean = {k: float(np.mean([row[k] for row in table.values()])) for k in columns}
+    return table if len(table) < 2 else {**table, "average": mean}
+
+
+def markdown(table: Table) -> str:
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    lines = [["", *columns], ["---"] * (len(columns) + 1)]
+    for name, row in table.items():
+        lines.append([name, *(_cell(column, row.get(column)) for column in columns)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"**{text}**" if column in OURS else text
+
+
+def drawn(
+    table: Table, records: Sequence[Record], unit: str = "PSNR, dB", pictures: int = 3
+) -> Any:
+    """The table as bars over the pictures of its first rows."""
+    rows = [record for record in records if record.views][:pictures]
+    columns = max([len(record.views) for record in rows], default=1)
+    heights = [_shape(record) for record in rows]
+    figure = figures.new(max(7, 2.4 * columns), 3.2 + sum(2.4 * h + 0.4 for h in heights))
+    parts = figure.subfigures(
+        1 + len(rows), 1, height_ratios=[3.2, *(2.4 * h + 0.4 for h in heights)]
+    )
+    parts = np.atleast_1d(parts)
+    figures.bars(parts[0].subplots(), table, unit)
+    for part, record in zip(parts[1:], rows, strict=True):
+        axes = np.atleast_1d(part.subplots(1, columns))
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (title, x) in zip(axes, record.views.items(), strict=False):
+            figures.show(axis, x, _title(record, title, table))
+    return figure
+
+
+def _shape(record: Record) -> float:
+    return max(x.shape[0] / x.shape[1] for x in record.views.values())
+
+
+def _title(record: Record, title: str, table: Table) -> str:
+    value = table.get(record.name, {}).get(title)
+    return f"{title} {value:.2f}" if isinstance(value, float) else title

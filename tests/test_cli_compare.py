@@ -1,0 +1,107 @@
+"""`dipjax compare` as a user meets it: one figure, one table, one record."""
+
+import json
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from dipjax import cli, comparison, images, presets, report
+from dipjax.baselines import SRResNet, srresnet
+from dipjax.generators import Hourglass
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def small_fits(monkeypatch):
+    for task in ("denoise", "super_resolve"):
+        for preset in presets.PRESETS[task].values():
+            monkeypatch.setitem(preset, "generator", Hourglass(widths=(4,), skips=2))
+            monkeypatch.setitem(preset, "steps", 2)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a noisy picture, a small one, their truths, and weights."""
+    monkeypatch.chdir(tmp_path)
+    x = np.broadcast_to(np.linspace(0, 1, 24)[:, None, None], (24, 20, 3))
+    images.save("true.png", x)
+    images.save("noisy.png", x + 0.1 * RNG.normal(size=x.shape))
+    images.save("small.png", x[::2, ::2])
+    network = SRResNet(factor=2, features=4, blocks=1)
+    variables = network.init(jax.random.key(0), np.zeros((4, 4, 3)))
+    srresnet.save("net.npz", network, variables)
+    return tmp_path
+
+
+def run(line):
+    try:
+        return cli.main(line.split())
+    except SystemExit as exit:
+        return exit.code
+
+
+def test_denoisers_side_by_side(folder, capsys):
+    line = "compare noisy.png -o figure.png --reference true.png --json out.json --sigma 0.1"
+    assert run(line) == 0
+    assert images.load("figure.png").shape[1] > 1000
+    record = json.loads((folder / "out.json").read_text())
+    methods = record["methods"]
+    assert next(iter(methods)) == "input" and list(methods)[-1] == "Deep Image Prior"
+    assert {"total variation", "Chambolle", "non-local means"} <= set(methods)
+    assert methods["Chambolle"]["psnr"] > methods["input"]["psnr"] + 3
+    out = capsys.readouterr().out
+    table = out[out.index("PSNR") :]
+    for name, method in methods.items():
+        assert f"{method['psnr']:.2f}" in table and name in table
+    best = max(methods.values(), key=lambda method: method["psnr"])
+    assert f"{best['psnr']:.2f}*" in table
+    assert record["steps"] == 2 and record["settings"]["steps"] == 2
+
+
+def test_enlargements_side_by_side(folder):
+    line = "compare small.png -o figure.pdf --task super-resolve --factor 2 --reference true.png"
+    assert run(f"{line} --srresnet net.npz --json out.json --quiet") == 0
+    methods = json.loads((folder / "out.json").read_text())["methods"]
+    assert list(methods) == ["bicubic", "SRResNet", "Deep Image Prior"]
+
+
+def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
+    for name in ("bm3d", "skimage"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run("compare noisy.png -o figure.png --json out.json") == 0
+    out = capsys.readouterr().out
+    assert "BM3D is left out" in out and "Chambolle is left out" in out
+    methods = json.loads((folder / "out.json").read_text())["methods"]
+    assert list(methods) == ["input", "total variation", "Deep Image Prior"]
+    assert list(methods["input"]) == ["seconds"]
+
+
+MISTAKES = {
+    "compare no.png -o figure.png": "no.png",
+    "compare noisy.png -o noisy.png": "is an input",
+    "compare noisy.png -o true.png": "exists already",
+    "compare noisy.png -o net.npz --srresnet net.npz --force": "is an input",
+    "compare noisy.png -o figure.xyz": "unknown suffix",
+    "compare noisy.png -o figure.png --reference small.png": "they must agree",
+    "compare noisy.png -o figure.png --sigma 25": "--sigma 25",
+    "compare noisy.png -o figure.png --steps 0": "--steps 0",
+    "compare noisy.png -o figure.png --preset slow": "--preset slow",
+    "compare small.png -o figure.png --task super-resolve --factor 1": "--factor 1",
+    "compare small.png -o figure.png --task super-resolve --srresnet net.npz": "enlarges 2 times",
+    "compare noisy.png -o figure.png --srresnet net.npz": "enlarges 2 times",
+    "compare noisy.png -o figure.png --srresnet true.png": "unknown format",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
+    files = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(comparison, "timed", lambda *args: pytest.fail("computed"))
+    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    assert run(line) == 2
+    err = capsys.readouterr().err
+    assert MISTAKES[line] in err and err.count("\n") == 1
+    assert files == {path: path.read_bytes() for path in folder.iterdir()}

@@ -1,0 +1,91 @@
+"""Pictures in a notebook, and what stands for them outside of one."""
+
+import re
+import sys
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dipjax
+from dipjax.notebook import _html, in_notebook
+
+SETTINGS = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
+
+
+class Display:
+    """What IPython would show."""
+
+    def __init__(self):
+        self.shown, self.updates = [], []
+
+    def display(self, thing, display_id=None):
+        self.shown.append(thing)
+        return SimpleNamespace(update=self.updates.append)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A made-up kernel."""
+    display = Display()
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
+    shown = SimpleNamespace(display=display.display, HTML=str, Image=bytes)
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    return display
+
+
+def test_live_is_fit(key, capsys):
+    y = jax.random.uniform(key, (8, 6, 3))
+    watched = dipjax.denoise(key, y, driver=dipjax.live(y, every=2), **SETTINGS)
+    plain = dipjax.denoise(key, y, **SETTINGS)
+    np.testing.assert_allclose(watched.image, plain.image, atol=1e-5)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step 2 of 4", "step 4 of 4"]
+    psnr = float(dipjax.metrics.psnr(plain.image, y))
+    assert f"PSNR {psnr:.2f} dB" in lines[-1]
+
+
+def test_a_notebook_has_one_picture_that_changes(key, notebook, capsys):
+    y = jax.random.uniform(key, (8, 6, 1))
+    dipjax.denoise(key, y, driver=dipjax.live(every=1), **SETTINGS)
+    assert (len(notebook.shown), len(notebook.updates)) == (1, 3)
+    assert "step 4 of 4" in notebook.updates[-1] and capsys.readouterr().out == ""
+
+
+def test_the_stop_button_gives_the_result_so_far(key, monkeypatch):
+    def stop(progress, *args):
+        if progress.step == 2:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(sys.modules["dipjax.notebook"], "_caption", stop)
+    y = jax.random.uniform(key, (8, 6, 3))
+    result = dipjax.denoise(key, y, driver=dipjax.live(every=1), **SETTINGS)
+    assert result.stopped_at == 2 and jnp.isfinite(result.image).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_any_picture_is_a_png(channels):
+    html = _html(np.full((8, 6, channels), 0.5, np.float32), "text")
+    assert re.search(r'src="data:image/png;base64,iVBOR[^"]+".*<br>text$', html)
+
+
+def test_show(notebook, tmp_path):
+    x = np.zeros((8, 6, 3), np.float32)
+    dipjax.show({"a": x, "b": x[..., :1]}, {"c": x}, file=str(tmp_path / "f.png"))
+    assert notebook.shown[0][:4] == b"\x89PNG"
+    assert (tmp_path / "f.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="a has shape"):
+        dipjax.show({"a": np.zeros(3)})
+    with pytest.raises(ValueError, match="unknown suffix"):
+        dipjax.show({"a": x}, file="f.xyz")
+
+
+def test_outside_a_notebook(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    assert not in_notebook()
+    dipjax.show({"a picture": np.zeros((8, 6, 3), np.float32)})
+    assert capsys.readouterr().out == "a picture\n"
