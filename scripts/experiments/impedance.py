@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import dipjax
+from dipjax import generators
 
 from . import figures
 from .lab import Experiment, Found, Lab, Record
@@ -16,6 +17,7 @@ from .rules import Array
 
 KINDS = ("natural", "natural + noise", "shuffled", "noise")
 SEEDS = 3
+NARROW = generators.Hourglass(widths=(8, 16, 32, 64, 64), scale_init="uniform")  # for 128 x 128
 FIRST, EVERY = 100, 10  # the order is looked at every tenth step after the first hundred
 
 
@@ -33,9 +35,10 @@ def items(lab: Lab) -> dict[str, Callable[[], Found]]:
 
 
 def _fit(lab: Lab, seed: int) -> Found:
-    x = lab.shrink(lab.pictures.colour("demo/denoising/F16_GT.png", "astronaut"))
+    x = lab.shrink(lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 128)
     data_key, key = jax.random.split(jax.random.fold_in(lab.key, seed))
-    steps = {"tiny": 300, "cpu": 1000}.get(lab.scale.name, 10000)
+    steps = {"tiny": 200, "cpu": 1000}.get(lab.scale.name, 10000)
+    own = {} if lab.scale.side is None else {"generator": NARROW}
     at = np.unique([*range(min(FIRST, steps)), *range(FIRST, steps, EVERY), steps - 1])
     curves, views = {}, {}
     for kind, target in targets(data_key, x).items():
@@ -45,6 +48,7 @@ def _fit(lab: Lab, seed: int) -> Found:
             preset=lab.scale.preset,
             jitter=0,
             steps=steps,
+            **own,
             driver=lab.driver(),
         )
         curves[kind] = [float(f"{v:.4g}") for v in np.asarray(result.loss)[at] / x.size]
