@@ -1,0 +1,75 @@
+# ---
+# jupyter:
+#   accelerator: GPU
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Denoising, and why it stops
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/dipjax/dipjax/blob/main/notebooks/denoise.ipynb)
+#
+# The network learns the picture first and its noise later. The quality of the iterates rises, has a
+# peak, and falls: this is what `denoise` stops at (Ulyanov et al. 2018, Fig. 4).
+
+# %%
+# !pip install -q "dipjax[demo] @ git+https://github.com/dipjax/dipjax" $(nvidia-smi > /dev/null 2>&1 && echo "jax[cuda12]")
+
+# %%
+import os
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+from skimage import data
+
+import dipjax
+
+TINY = "DIPJAX_TINY" in os.environ  # the tests run this notebook with little of everything
+tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY else {}
+
+# %%
+key = jax.random.key(0)
+size = 32 if TINY else 128
+x = jnp.asarray(data.coffee()[100 : 100 + size, 220 : 220 + size] / 255, jnp.float32)
+y = jnp.clip(x + 25 / 255 * jax.random.normal(key, x.shape), 0, 1)
+
+restored = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)
+
+# %% [markdown]
+# ## Beside other methods
+# `dipjax compare noisy.png --reference true.png -o figure.png` does this on the command line.
+
+# %%
+psnr = dipjax.metrics.psnr
+pictures = {
+    "noisy": y,
+    "total variation": dipjax.baselines.total_variation(y),
+    "non-local means": dipjax.baselines.non_local_means(y),
+    "Deep Image Prior": restored.image,
+    "true": x,
+}
+dipjax.show({f"{name}: {psnr(image, x):.2f} dB": image for name, image in pictures.items()})
+
+# %% [markdown]
+# ## Without a stop
+# The same network, longer. `iterate` is the fit driven from Python; it yields every 50 steps.
+
+# %%
+settings = {"generator": dipjax.Hourglass(widths=(16, 32, 64, 64, 64)), "steps": 3000, **tiny}
+objective = dipjax.data_term(dipjax.operators.Identity(), y)
+curve = [
+    (progress.step, psnr(progress.image, x), psnr(progress.average, x))
+    for progress in dipjax.iterate(key, objective, x.shape, every=50, **settings)
+]
+
+steps, last, average = zip(*curve, strict=True)
+plt.plot(steps, last, label="iterate")
+plt.plot(steps, average, label="average of the iterates")
+plt.xlabel("step")
+plt.ylabel("PSNR in dB")
+plt.legend()
+plt.show()
