@@ -42,7 +42,7 @@ def _fit(lab: Lab, kind: str, seed: int) -> Found:
     x = lab.shrink(lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 128)
     data_key, key = jax.random.split(jax.random.fold_in(lab.key, seed))
     target = targets(data_key, x)[kind]
-    steps = {"tiny": 200, "cpu": 1000}.get(lab.scale.name, 10000)
+    steps = {"tiny": 200, "cpu": 500}.get(lab.scale.name, 10000)
     at = np.unique([*range(min(FIRST, steps)), *range(FIRST, steps, EVERY), steps - 1])
     own = {} if lab.scale.side is None else {"generator": NARROW}
     result = dipjax.denoise(
