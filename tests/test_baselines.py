@@ -27,9 +27,10 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def variables():
-    """Random ones of the small network, none of them 0."""
-    made = SMALL.init(jax.random.key(0), jnp.zeros((4, 4, 3)))
-    return jax.tree.map(lambda leaf: leaf + 0.1, made)
+    """Random ones of the small network, all positive."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((4, 4, 3)))
+    return jax.tree.map(lambda leaf: 0.1 + 0.1 * rng.random(leaf.shape, np.float32), shapes)
 
 
 @pytest.mark.parametrize("name", DENOISERS)

@@ -4,6 +4,7 @@ import json
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -31,7 +32,8 @@ def folder(tmp_path, monkeypatch):
     images.save("noisy.png", x + 0.1 * RNG.normal(size=x.shape))
     images.save("small.png", x[::2, ::2])
     network = SRResNet(factor=2, features=4, blocks=1)
-    variables = network.init(jax.random.key(0), np.zeros((4, 4, 3)))
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((4, 4, 3)))
+    variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32) / 9, shapes)
     srresnet.save("net.npz", network, variables)
     return tmp_path
 

@@ -20,6 +20,7 @@ from experiments import (
     pictures,
     published,
     restoring,
+    rules,
     samples,
     sets,
     slide,
@@ -185,3 +186,25 @@ def test_markdown_leaves_out_what_is_not_there():
         "| b | 3.00 | **4.00** | 1 |",
         "| average | 2.00 | **3.00** |  |",
     ]
+
+
+def test_a_line_says_what_was_found():
+    numbers = {"luma": {"bicubic": 20.0, "ours": 21.256}, "kind": "x", "curve": [1.0]}
+    assert lab.brief(numbers) == "luma 21.26, kind x"
+    assert lab.brief({"rgb": {"DIP": 1.0}}) == "done"
+
+
+@pytest.mark.parametrize("shape", [(300, 451, 3), (96, 64, 1)])
+def test_a_scale_makes_pictures_smaller_and_never_larger(shape, key):
+    x, here = jax.random.uniform(key, shape), made()
+    small = here.shrink(x, 48)
+    assert small.shape[-1] == shape[-1] and all(n % 8 == 0 for n in small.shape[:2])
+    assert min(small.shape[:2]) == 48 and here.crop(x).shape[:2] == (64, 64)
+    assert lab.Lab(lab.SCALES["paper"], here.pictures, here.folder).shrink(x) is x
+
+
+def test_the_psnr_of_missing_pixels_is_theirs_alone(key):
+    truth = jnp.full((6, 6, 3), 0.4)
+    mask = jnp.ones((6, 6, 1)).at[2:4].set(0)
+    x = jnp.where(mask == 0, 0.5, 0.9)
+    assert rules.missing(x, truth, mask) == pytest.approx(20, abs=0.2)  # in 8 bits

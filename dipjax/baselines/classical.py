@@ -108,7 +108,8 @@ def non_local_means(y: ArrayLike, *, sigma: float | None = None) -> Array:
     """
     y, sigma = _noisy(y, sigma)
     options = {"patch_size": 5, "patch_distance": 6, "channel_axis": -1}
-    return _image(_skimage().denoise_nl_means(np.asarray(y), h=0.8 * sigma, sigma=sigma, **options))
+    x = _skimage().denoise_nl_means(np.asarray(y), h=0.8 * sigma, sigma=sigma, **options)
+    return _image(x.reshape(y.shape))  # it drops the axis of a single channel
 
 
 def bm3d(y: ArrayLike, *, sigma: float | None = None) -> Array:

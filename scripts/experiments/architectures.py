@@ -7,12 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import metrics
 
-from . import figures
+from . import figures, rules
 from .lab import Experiment, Found, Lab, Record
-from .networks import CODE, NETWORKS
+from .networks import CODE, NETWORKS, SLOW
 from .rules import Array
+
+TINY = {False: 600, True: 200}  # steps: the networks without scales are slow
 
 
 def problem(lab: Lab) -> tuple[Array, Array]:
@@ -37,11 +38,10 @@ def _fill(lab: Lab, name: str) -> Found:
         optimizer=network.optimizer,
         code=CODE,
         jitter=0,
-        steps=200 if lab.tiny else 3000,
+        steps=TINY[network.optimizer is SLOW] if lab.tiny else 3000,
         driver=lab.driver(x),
     )
-    missing = jnp.broadcast_to(mask == 0, x.shape)
-    psnr = float(metrics.psnr(jnp.clip(result.image, 0, 1)[missing], x[missing]))
+    psnr = rules.missing(result.image, x, mask)
     views = {"picture": x, "masked": x * mask, name: result.image}
     return Found({"PSNR of what was missing": psnr}, views)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import dipjax
+from dipjax import generators
 
 from . import figures
 from .lab import Experiment, Found, Lab, Record
@@ -16,6 +17,7 @@ from .rules import Array
 
 KINDS = ("natural", "natural + noise", "shuffled", "noise")
 SEEDS = 3
+NARROW = generators.Hourglass(widths=(8, 16, 32, 64, 64), scale_init="uniform")  # for 128 x 128
 FIRST, EVERY = 100, 10  # the order is looked at every tenth step after the first hundred
 
 
@@ -29,35 +31,43 @@ def targets(key: Array, x: Array) -> dict[str, Array]:
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
-    return {f"seed {seed}": partial(_fit, lab, seed) for seed in range(SEEDS)}
+    return {
+        f"{kind}, seed {seed}": partial(_fit, lab, kind, seed)
+        for seed in range(SEEDS)
+        for kind in KINDS
+    }
 
 
-def _fit(lab: Lab, seed: int) -> Found:
-    x = lab.shrink(lab.pictures.colour("demo/denoising/F16_GT.png", "astronaut"))
+def _fit(lab: Lab, kind: str, seed: int) -> Found:
+    x = lab.shrink(lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 128)
     data_key, key = jax.random.split(jax.random.fold_in(lab.key, seed))
-    steps = {"tiny": 300, "cpu": 1000}.get(lab.scale.name, 10000)
+    target = targets(data_key, x)[kind]
+    steps = {"tiny": 200, "cpu": 500}.get(lab.scale.name, 10000)
     at = np.unique([*range(min(FIRST, steps)), *range(FIRST, steps, EVERY), steps - 1])
-    curves, views = {}, {}
-    for kind, target in targets(data_key, x).items():
-        result = dipjax.denoise(
-            key,
-            target,
-            preset=lab.scale.preset,
-            jitter=0,
-            steps=steps,
-            driver=lab.driver(),
-        )
-        curves[kind] = [float(f"{v:.4g}") for v in np.asarray(result.loss)[at] / x.size]
-        views[kind], views[f"{kind}, fitted"] = target, result.last
-    last = {kind: curve[-1] for kind, curve in curves.items()}
-    return Found({**last, "step": [int(i) for i in at], "mean squared error": curves}, views)
+    own = {} if lab.scale.side is None else {"generator": NARROW}
+    result = dipjax.denoise(
+        key,
+        target,
+        preset=lab.scale.preset,
+        jitter=0,
+        steps=steps,
+        driver=lab.driver(),
+        **own,
+    )
+    curve = [float(f"{v:.4g}") for v in np.asarray(result.loss)[at] / x.size]
+    numbers = {"kind": kind, "last": curve[-1], "step": [int(i) for i in at], "curve": curve}
+    return Found(numbers, {kind: target, "fitted": result.last})
+
+
+def curves(records: list[Record], kind: str) -> np.ndarray:
+    """The mean squared errors of a kind, (seeds, steps)."""
+    return np.asarray([r.numbers["curve"] for r in records if r.numbers["kind"] == kind])
 
 
 def mean_curves(records: list[Record]) -> dict[str, np.ndarray]:
-    """The curves, averaged over the seeds."""
-    return {
-        kind: np.mean([r.numbers["mean squared error"][kind] for r in records], 0) for kind in KINDS
-    }
+    """The curves of all kinds that are there, averaged over the seeds."""
+    found = {record.numbers["kind"] for record in records}
+    return {kind: curves(records, kind).mean(0) for kind in KINDS if kind in found}
 
 
 def in_order(step: np.ndarray, curves: dict[str, np.ndarray]) -> np.ndarray:
@@ -68,14 +78,14 @@ def in_order(step: np.ndarray, curves: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def summary(records: list[Record]) -> dict[str, Any]:
-    curves, step = mean_curves(records), np.asarray(records[0].numbers["step"])
-    held = in_order(step, curves)
+    means, step = mean_curves(records), np.asarray(records[0].numbers["step"])
+    held = in_order(step, means) if len(means) == len(KINDS) else np.zeros(0, bool)
     return {
-        "seeds": len(records),
+        "seeds": {kind: len(curves(records, kind)) for kind in means},
         "published": "natural < natural + noise < shuffled <= noise (Fig. 2, as a plot)",
         "steps looked at": len(held),
         "steps in that order": int(held.sum()),
-        "last mean squared error": {kind: float(curve[-1]) for kind, curve in curves.items()},
+        "table": {kind: {"last mean squared error": f"{m[-1]:.5f}"} for kind, m in means.items()},
     }
 
 
@@ -83,19 +93,18 @@ def draw(records: list[Record], summary: dict[str, Any]) -> Any:
     figure = figures.new(9, 6.6)
     top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 3.2])
     axis, step = top.subplots(), np.asarray(records[0].numbers["step"]) + 1
-    for i, (kind, curve) in enumerate(mean_curves(records).items()):
-        for record in records:
-            thin = record.numbers["mean squared error"][kind]
-            axis.plot(step, thin, color=f"C{i}", alpha=0.3, linewidth=0.8)
-        axis.plot(step, curve, color=f"C{i}", label=kind)
+    axes = bottom.subplots(2, len(KINDS), squeeze=False)
+    for i, (kind, mean) in enumerate(mean_curves(records).items()):
+        axis.plot(step, curves(records, kind).T, color=f"C{i}", alpha=0.3, linewidth=0.8)
+        axis.plot(step, mean, color=f"C{i}", label=kind)
+        views = next(r.views for r in records if r.numbers["kind"] == kind)
+        for place, (title, x) in zip(axes[:, i], views.items(), strict=True):
+            figures.show(place, x, title)
     axis.set(xscale="log", xlabel="step", ylabel="mean squared error", ylim=(0, None))
     axis.axvline(FIRST, color="0.8", linestyle=":")
     axis.legend()
-    axes = bottom.subplots(2, len(KINDS))
-    for column, kind in zip(axes.T, KINDS, strict=True):
-        for place, title in zip(column, (kind, f"{kind}, fitted"), strict=True):
-            place.set_axis_off()
-            figures.show(place, records[0].views[title], title)
+    for place in axes.flat:
+        place.set_axis_off()
     return figure
 
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import metrics
 
 from . import figures, rules, sets, tables
 from .lab import Experiment, Found, Lab, Record
@@ -78,11 +77,10 @@ def single(about: str, problem: Callable[[Lab], tuple[Array, Array]], missing: s
             driver=lab.driver(x),
             **lab.fewer(steps),
         )
-        hidden = jnp.broadcast_to(mask == 0, x.shape)
         restored = jnp.clip(result.image, 0, 1)
         numbers = {
             "PSNR": rules.whole(restored, x),
-            "PSNR of what was missing": float(metrics.psnr(restored[hidden], x[hidden])),
+            "PSNR of what was missing": rules.missing(restored, x, mask),
         }
         return Found(numbers, {"known": x * mask, "restored": restored, "true": x})
 

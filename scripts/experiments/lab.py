@@ -244,11 +244,11 @@ def _numbers(folder: Path, item: str) -> dict[str, Any]:
 
 
 def brief(numbers: dict[str, Any]) -> str:
-    """The plain numbers of a record, for a line in the terminal."""
-    plain = {k: v for k, v in numbers.items() if isinstance(v, int | float | str)}
-    return ", ".join(
-        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items()
-    )
+    """The plain numbers of a record, and of its tables our own, for a line in the terminal."""
+    own = {k: v["ours"] if isinstance(v, dict) and "ours" in v else v for k, v in numbers.items()}
+    plain = {k: v for k, v in own.items() if isinstance(v, int | float | str)}
+    forms = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in plain.items()}
+    return ", ".join(f"{k} {v}" for k, v in forms.items()) or "done"
 
 
 def duration(seconds: float) -> str:

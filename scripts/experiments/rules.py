@@ -14,6 +14,12 @@ def whole(x: Array, truth: Array) -> float:
     return float(metrics.psnr(_eight_bits(x), truth))
 
 
+def missing(x: Array, truth: Array, mask: Array) -> float:
+    """PSNR over the pixels that the mask (H, W, 1) leaves out."""
+    where = jnp.broadcast_to(mask == 0, truth.shape)
+    return float(metrics.psnr(_eight_bits(x)[where][None], truth[where][None]))
+
+
 def box(result: Array) -> tuple[slice, slice]:
     """Where a result of super-resolution is not black: the crop that the authors restored.
 
