@@ -46,7 +46,7 @@ def compare(
         factor: by how much to enlarge, an integer from 2.
         sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
             if not given.
-        weights: of a trained SRResNet (scripts/train_srresnet.py).
+        weights: the file of a trained SRResNet (scripts/train_srresnet.py).
         preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
         steps: of the fit, in place of the preset's.
         seed: of all randomness.

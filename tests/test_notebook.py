@@ -30,7 +30,8 @@ class Display:
 def notebook(monkeypatch):
     """A made-up kernel."""
     display = Display()
-    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
+    shell = SimpleNamespace(kernel=1)
+    kernel = SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0))
     shown = SimpleNamespace(display=display.display, HTML=str, Image=bytes)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", shown)
@@ -49,7 +50,7 @@ def test_live_is_fit(key, capsys):
 
 
 def test_a_notebook_has_one_picture_that_changes(key, notebook, capsys):
-    y = jax.random.uniform(key, (8, 6, 1))
+    y = jax.random.uniform(key, (8, 6, 3))
     dipjax.denoise(key, y, driver=dipjax.live(every=1), **SETTINGS)
     assert (len(notebook.shown), len(notebook.updates)) == (1, 3)
     assert "step 4 of 4" in notebook.updates[-1] and capsys.readouterr().out == ""
