@@ -15,6 +15,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from dipjax import cache, cli_compare, cli_features, images, memory, report, tasks
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
+from dipjax.fitting import FitError
 from dipjax.generators import Hourglass
 from dipjax.images import Picture
 from dipjax.objectives import TotalVariation
@@ -264,12 +265,18 @@ def _colour(text: str) -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 2 for bad input, 130 on Ctrl-C."""
+    """Run the command line and return its exit status.
+
+    0, 1 for a fit that failed (its best image is saved), 2 for bad input, 130 on Ctrl-C.
+    """
     try:
         cache.enable()
         app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
     except KeyboardInterrupt:
         return 130
+    except FitError as error:
+        print(f"dipjax: {error}; the best image so far is saved", file=sys.stderr)
+        return 1
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"dipjax: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2

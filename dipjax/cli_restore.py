@@ -137,6 +137,7 @@ def restore(
         "tile": plan.tile,
         "seed": options.seed,
         "interrupted": watch.interrupted,
+        "stop_reason": watch.reason,
         **report.total(watch.fits),
         **report.environment(),
     }
@@ -154,6 +155,8 @@ def restore(
         report.figure(options.figure, [list(views.items())])
     if not options.quiet:
         print(report.summary(record))
+    if watch.error:
+        raise watch.error
     if watch.interrupted:
         raise KeyboardInterrupt
 

@@ -89,7 +89,7 @@ class FitError(RuntimeError):
         super().__init__(
             f"the fit failed at step {int(result.stopped_at)}, after its guard had taken back "
             f"{int(result.setbacks)} bad steps: lower the learning rate, or look for NaN in the "
-            "gradient of the objective"
+            "measurement and in the gradient of the objective"
         )
         self.result = result
 
@@ -319,7 +319,7 @@ def _taken(
     """After a step that may stand."""
     average = settings.average.update(run.average, info)
     error = _error(objective, average.mean)
-    seen = Seen(info.loss, info.image, average.mean, error)
+    seen = Seen(info.loss, info.image, average.mean, partial(_error, objective))
     return Run(
         fit=state._replace(params=guard.scaled(run.kept, run.fit.params, state.params)),
         image=info.image,

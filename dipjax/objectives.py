@@ -176,7 +176,9 @@ def data_term(
     return DataTerm(operator, _measurement(y), fidelity)
 
 
-def hold_out(key: Array, objective: Objective, fraction: float = 0.05) -> Objective:
+def hold_out(
+    key: Array, objective: Objective, fraction: float | Callable[[int], float] = 0.05
+) -> Objective:
     """Exclude random pixels of the measurements from the data terms, to stop by the error there.
 
         E(x) = fidelity((1 - h) A x, (1 - h) y),    error(x) = fidelity(h A x, h y) / |h|
@@ -187,7 +189,8 @@ def hold_out(key: Array, objective: Objective, fraction: float = 0.05) -> Object
         key: of the choice.
         objective: a `DataTerm`, or a sum with some; their `y` are (h, w, channels) or anything
             else, of which single entries are held out.
-        fraction: of the pixels, in (0, 1); at least one pixel is held out.
+        fraction: of the pixels, in (0, 1), or a function that takes the number of entries of a
+            measurement to it; at least one pixel is held out.
 
     Returns:
         The objective with `error(x)`; regularisers stay as they are.
@@ -195,15 +198,13 @@ def hold_out(key: Array, objective: Objective, fraction: float = 0.05) -> Object
     Raises:
         ValueError: for another fraction, or an objective without a data term.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
     held, found = _hold_out(key, objective, fraction)
     if not found:
         raise ValueError("there is no data term to hold measurements out of")
     return held
 
 
-def _hold_out(key: Array, objective: Objective, fraction: float) -> tuple[Objective, bool]:
+def _hold_out(key: Array, objective: Objective, fraction) -> tuple[Objective, bool]:
     """The objective, and whether anything of it is held out."""
     match objective:
         case DataTerm():
@@ -222,8 +223,11 @@ def _hold_out(key: Array, objective: Objective, fraction: float) -> tuple[Object
             return objective, False
 
 
-def _held(key: Array, y: Array, fraction: float) -> Array:
+def _held(key: Array, y: Array, fraction) -> Array:
     """1 at so many of the pixels and 0 at the rest: the first ones of a random order."""
+    fraction = fraction(y.size) if callable(fraction) else fraction
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
     shape = (*y.shape[:2], 1) if y.ndim == 3 else y.shape
     order = jax.random.uniform(key, shape)
     count = max(1, round(fraction * order.size))

@@ -22,7 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 from dipjax import fitting, images, metrics, presets, tiles
-from dipjax.fitting import Progress, Restoration
+from dipjax.fitting import FitError, Progress, Restoration
+from dipjax.stopping import Reason
 
 Array = jax.Array
 
@@ -43,6 +44,8 @@ class Watch:
         settings: the arguments of the fit.
         steps: how many were made.
         seconds: of compilation and of running.
+        reason: why the last fit ended, in words.
+        error: of a fit that failed; its best image is the result.
         label: what the progress bar says first, such as "member 2/8".
         caught: the Ctrl-C since the watch was made.
         state: the last of the fit.
@@ -54,6 +57,8 @@ class Watch:
     settings: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    error: FitError | None = None
     label: str = ""
     caught: list[int] = field(default_factory=list)
     state: fitting.Run | None = None
@@ -72,18 +77,23 @@ class Watch:
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
         bar.set_description(f"{self.label} compiling".strip())
         with bar, self.catches_ctrl_c():
-            for progress in fitting.iterate(key, objective, shape, every=every, **settings):
-                times.append(time.perf_counter())
-                bar.set_description(f"{self.label} fitting".strip(), refresh=False)
-                bar.set_postfix_str(self._postfix(progress), refresh=False)
-                bar.update(progress.step - bar.n)
-                if self.caught:
-                    break
+            try:
+                for progress in fitting.iterate(key, objective, shape, every=every, **settings):
+                    times.append(time.perf_counter())
+                    bar.set_description(f"{self.label} fitting".strip(), refresh=False)
+                    bar.set_postfix_str(self._postfix(progress), refresh=False)
+                    bar.update(progress.step - bar.n)
+                    if self.caught:
+                        break
+            except FitError as error:
+                self.error = error
         assert progress is not None  # a fit makes at least one step
         self.state, self.steps = progress.state, progress.step
         self.seconds = _seconds(np.diff(times))
+        result = fitting.finish(progress.state)
+        self.reason = str(Reason(int(result.stop_reason)))
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
-        return fitting.finish(progress.state)
+        return result
 
     def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
         """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
@@ -261,6 +271,8 @@ def summary(record: dict[str, Any]) -> str:
             if before[name] is not None and after[name] is not None:
                 change = f"{before[name]:{form}} -> {after[name]:{form}}{unit}"
                 lines.append(f"{name.upper()} {change}")
+    if "stop_reason" in record:
+        lines.append(f"it stopped because {record['stop_reason']}")
     if record["interrupted"]:
         lines.append("interrupted: this is the result so far")
     return "\n".join(lines)

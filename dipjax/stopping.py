@@ -7,7 +7,7 @@ same tracker object, which is what finds the compiled fit again.
 
     average, windowed_average      what is kept: the mean of the iterates
     best                           the iterate of the lowest score
-    held_out                       stop behind the lowest error of what was not fitted
+    held_out                       stop behind the lowest error of what is not fitted
     windowed_variance              stop behind the lowest variance of the iterates in a window
     moving_variance                the same, exponentially weighted
     discrepancy                    stop when the energy is down to that of the noise
@@ -58,14 +58,14 @@ class Seen(NamedTuple):
         loss: `E(x)`.
         image: the iterate `x` (H, W, C), before the update of the step.
         average: the average of the iterates so far (H, W, C), this one included.
-        error: of the average in the held-out measurements (see `objectives.hold_out`), None
+        error: image -> its error in the held-out measurements (see `objectives.hold_out`), None
             where the objective holds nothing out.
     """
 
     loss: Array
     image: Array
     average: Array
-    error: Array | None = None
+    error: Callable[[Array], Array | None]
 
 
 class Tracker(NamedTuple):
@@ -239,39 +239,71 @@ def _waited(state: Waiting, score: Array, image: Array, patience: Callable) -> W
     )
 
 
-def held_out(patience: int = 100, fraction: float = 0.25, warmup: int = 50) -> Tracker:
+class HeldOut(NamedTuple):
+    """A short average of the iterates, and the wait for a lower error."""
+
+    short: Average
+    wait: Waiting
+
+    @property
+    def stop(self) -> Array:
+        return self.wait.stop
+
+    @property
+    def image(self) -> Array:
+        return self.wait.image
+
+
+def held_out(patience: int = 100, fraction: float = 0.25, decay: float = 0.98) -> Tracker:
     """Stop when the error of what was not fitted has reached no new minimum for long.
 
-    Noise of one pixel says nothing about that of another: where the average of the iterates
-    predicts held-out measurements `y` best, it is nearest to the truth, up to a constant,
+    Noise of one pixel says nothing about that of another: what predicts held-out measurements
+    `y` best is nearest to the truth,
 
         E |A x - y|^2 = |A x - A x_true|^2 + |noise|^2
 
     without a noise level, for any noise that is independent from pixel to pixel. The estimate
-    is the average at the minimum.
+    is the best of all iterates, their averages, and averages over a shorter time, which are
+    better where a fit learns the noise early.
 
     Args:
         patience: steps without a new minimum after which the fit stops,
         fraction: and this part of the steps until the minimum in addition.
-        warmup: steps before the minimum counts.
+        decay: of the shorter average, in [0, 1).
 
     Raises:
-        ValueError: by the fit, for an objective that holds nothing out.
+        ValueError: for another decay; by the fit, for an objective that holds nothing out.
     """
-    return _held_out(int(patience), float(fraction), int(warmup))
+    return _held_out(int(patience), float(fraction), _fraction(decay))
 
 
 @cache
-def _held_out(patience: int, fraction: float, warmup: int) -> Tracker:
-    def update(state: Waiting, info) -> Waiting:
-        if getattr(info, "error", None) is None:
-            raise ValueError(
-                "nothing is held out to stop by: make the objective with objectives.hold_out"
-            )
-        score = jnp.where(state.step < warmup, jnp.inf, info.error)
-        return _waited(state, score, _average_of(info), lambda at: patience + fraction * at)
+def _held_out(patience: int, fraction: float, decay: float) -> Tracker:
+    short = average(decay)
 
-    return Tracker(_waiting, update, Reason.HELD_OUT)
+    def init(image: Array) -> HeldOut:
+        return HeldOut(short.init(image), _waiting(image))
+
+    def update(state: HeldOut, info: Seen) -> HeldOut:
+        mean = short.update(state.short, info)
+        candidates = jnp.stack([info.image, mean.mean, info.average])
+        errors = jnp.stack([_held_error(info, x) for x in candidates])
+        best = jnp.argmin(errors)
+        wait = _waited(
+            state.wait, errors[best], candidates[best], lambda at: patience + fraction * at
+        )
+        return HeldOut(mean, wait)
+
+    return Tracker(init, update, Reason.HELD_OUT)
+
+
+def _held_error(info: Seen, x: Array) -> Array:
+    error = info.error(x)
+    if error is None:
+        raise ValueError(
+            "nothing is held out to stop by: make the objective with objectives.hold_out"
+        )
+    return error
 
 
 class Variance(NamedTuple):

@@ -7,7 +7,9 @@
     enhance                          x_e = y + (y - x_c)           x_c fits y, but coarsely
 
 A recipe holds no loop. Its settings are the keyword arguments of `fit`, taken from a preset and
-changed one by one: `denoise(key, y, steps=500, jitter=0.05)`. `sample` fits nothing at all.
+changed one by one: `denoise(key, y, steps=500, jitter=0.05)`. `stop="auto"` is the default: the
+fit ends by itself where its task can tell when (see `presets.automatic`), but for
+`preset="paper"`, which makes the published steps. `sample` fits nothing at all.
 """
 
 import math
@@ -18,14 +20,14 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from dipjax import codes, images
+from dipjax import codes, images, stopping
 from dipjax.codes import Code
 from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
-from dipjax.presets import PRESETS, Preset, choose
+from dipjax.presets import PRESETS, Preset, automatic, choose
 
 Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
@@ -49,10 +51,11 @@ def denoise(
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
-        A `Restoration`; `.image` (H, W, C) is the average of the iterates.
+        A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
         ValueError: for a picture of another shape or range, or an unknown preset.
@@ -74,10 +77,11 @@ def remove_jpeg_artifacts(
         y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         preset: "paper" or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
-        A `Restoration`; `.image` (H, W, C) is the average of the iterates.
+        A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
         ValueError: for a picture of another shape or range, or an unknown preset.
@@ -106,7 +110,8 @@ def inpaint(
             a large "hole".
         preset: "paper" (Ulyanov et al. 2018, sec. 4) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
         A `Restoration`; `.image` (H, W, C) is `y` where it is known and the average elsewhere.
@@ -120,8 +125,7 @@ def inpaint(
         raise ValueError(f"missing must be one of {get_args(Missing)}, not {missing!r}")
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
-    settings = _settings(task, preset, settings, y.shape)
-    result = driver(key, data_term(Mask(m), y), y.shape, **settings)
+    result = _fit(task, key, data_term(Mask(m), y), y.shape, preset, driver, settings)
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -144,7 +148,8 @@ def super_resolve(
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
         preset: "paper" (Ulyanov et al. 2018, sec. 4) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
         A `Restoration`; `.image` (h * factor, w * factor, C) is the average of the iterates.
@@ -161,7 +166,7 @@ def super_resolve(
     A = Downsample(factor, kernel)
     shape = A.domain(y.shape)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    return driver(key, data_term(A, y), shape, **_settings(task, preset, settings, shape))
+    return _fit(task, key, data_term(A, y), shape, preset, driver, settings)
 
 
 def flash_no_flash(
@@ -184,10 +189,11 @@ def flash_no_flash(
         flash: the same view with flash (H, W, any number of channels), aligned with `y`.
         preset: "paper" or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
-        A `Restoration`; `.image` (H, W, C) is the average of the iterates.
+        A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
         ValueError: for pictures of another shape or range, of different height or width, or an
@@ -222,7 +228,8 @@ def enhance(
         strength: of the details that are added, positive.
         preset: "paper" (its network; the number of steps is ours) or "fast", the default on a CPU.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
 
     Returns:
         A `Restoration`; `.image` (H, W, C) is `x_e`, held in [0, 1], and `.average` is `x_c`.
@@ -277,7 +284,16 @@ def _near(task: str, key, y: Array, regularizer, preset, driver: Driver, setting
     """The fit of `|x - y|^2`, and of what is added to it."""
     energy = data_term(Identity(), y)
     energy = energy if regularizer is None else energy + regularizer
-    return driver(key, energy, y.shape, **_settings(task, preset, settings, y.shape))
+    return _fit(task, key, energy, y.shape, preset, driver, settings)
+
+
+def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:
+    """The fit with the settings of the preset, the changes, and the rule that ends it."""
+    settings = _settings(task, preset, changes, shape)
+    stop = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
+    if isinstance(stop, str):
+        key, energy, stop = automatic(stop, task, key, energy)
+    return driver(key, energy, shape, stop=stop, **settings)
 
 
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:

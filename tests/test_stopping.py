@@ -87,36 +87,43 @@ def test_bad_decay(decay):
         stopping.average(decay)
 
 
-class Whole(NamedTuple):
-    loss: jax.Array
-    image: jax.Array
-    average: jax.Array
-    error: jax.Array
+def held_out(rule, errors):
+    """States of the rule for images that tell their step, from 1, with these errors."""
+    images = jnp.ones((len(errors), 2, 2, 1)).cumsum(0)
+
+    def step(state, image):
+        error = lambda x: errors[x[0, 0, 0].astype(int) - 1]  # noqa: E731
+        state = rule.update(state, stopping.Seen(jnp.zeros(()), image, image, error))
+        return state, state
+
+    return jax.lax.scan(step, rule.init(images[0]), images)[1]
 
 
-def falling_then_rising(lowest, length):
-    """Errors with a minimum at a step (from 1) and images that tell their step."""
-    steps = jnp.arange(1.0, length + 1)
-    images = jnp.broadcast_to(steps[:, None, None, None], (length, 2, 2, 1))
-    return Whole(jnp.zeros(length), -images, images, (steps - lowest) ** 2)
-
-
-def states(tracker, infos):
-    step = lambda state, info: (lambda new: (new, new))(tracker.update(state, info))  # noqa: E731
-    return jax.lax.scan(step, tracker.init(infos.image[0]), infos)[1]
-
-
-def test_held_out_returns_the_average_of_the_lowest_error():
-    state = states(stopping.held_out(10, 0.25, 5), falling_then_rising(40, 100))
+def test_held_out_returns_what_had_the_lowest_error():
+    errors = (jnp.arange(1.0, 101) - 40) ** 2
+    state = held_out(stopping.held_out(10, 0.25, decay=0.0), errors)
     assert int(jnp.argmax(state.stop)) + 1 == 60  # 10 steps and a quarter of 40 behind
     np.testing.assert_array_equal(state.image[59], jnp.full((2, 2, 1), 40.0))
-    early = states(stopping.held_out(10, 0.25, 50), falling_then_rising(40, 100))
-    assert early.image[-1, 0, 0, 0] == 51  # what comes before the warm-up is no minimum
+
+
+def test_held_out_chooses_between_iterate_and_averages(images):
+    rule = stopping.held_out(decay=0.5)
+    state = rule.init(images[0])
+    for favourite, expected in enumerate((images[1], (images[1] + images[0] / 2) / 1.5, images[2])):
+        target = (images[1], (images[1] + images[0] / 2) / 1.5, images[2])[favourite]
+        error = lambda x, target=target: jnp.sum((x - target) ** 2)  # noqa: E731
+        seen = lambda x, error=error: stopping.Seen(jnp.zeros(()), x, images[2], error)  # noqa: E731
+        first = rule.update(state, seen(images[0]))
+        first = first._replace(wait=state.wait)
+        second = rule.update(first, seen(images[1]))
+        np.testing.assert_allclose(second.image, expected, rtol=1e-5)
 
 
 def test_held_out_needs_something_held_out(images):
+    rule = stopping.held_out()
+    seen = stopping.Seen(jnp.zeros(()), images[0], images[0], lambda x: None)
     with pytest.raises(ValueError, match="nothing is held out"):
-        run(stopping.held_out(), images)
+        rule.update(rule.init(images[0]), seen)
 
 
 def test_windowed_average_is_the_mean_of_the_last_half_windows(images):

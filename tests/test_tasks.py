@@ -12,7 +12,8 @@ from dipjax import tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Downsample
 
-TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2)
+TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
+AUTO = {**TINY, "stop": "auto"}
 
 
 def recorded(*args, **settings):
@@ -259,3 +260,26 @@ def test_unknown_preset(key, x):
     for task in (dipjax.denoise, dipjax.remove_jpeg_artifacts, dipjax.enhance):
         with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast'\)"):
             task(key, x, preset="best")
+
+
+def test_denoising_stops_by_pixels_that_are_held_out(key, x):
+    calls = []
+
+    def driver(key, objective, shape, **settings):
+        calls.append((objective, settings["stop"]))
+        return dipjax.fit(key, objective, shape, **settings)
+
+    dipjax.denoise(key, x, driver=driver, **AUTO)
+    dipjax.denoise(key, x, driver=driver, preset="paper", generator=TINY["generator"], steps=2)
+    dipjax.super_resolve(key, x, factor=2, driver=driver, **AUTO)
+    dipjax.super_resolve(key, x, factor=2, driver=driver, **{**TINY, "stop": "held_out"})
+    held = [objective.held is not None for objective, _ in calls]
+    assert held == [True, False, False, True]
+    rules = [dipjax.stopping.never(), dipjax.stopping.held_out()]
+    assert [stop for _, stop in calls] == [rules[h] for h in held]
+    assert calls[0][0].held.sum() == round(0.2 * x.shape[0] * x.shape[1])
+
+
+def test_an_unknown_stop_is_an_error(key, x):
+    with pytest.raises(ValueError, match="stop must be"):
+        dipjax.denoise(key, x, stop="soon")
