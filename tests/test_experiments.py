@@ -206,5 +206,5 @@ def test_a_scale_makes_pictures_smaller_and_never_larger(shape, key):
 def test_the_psnr_of_missing_pixels_is_theirs_alone(key):
     truth = jnp.full((6, 6, 3), 0.4)
     mask = jnp.ones((6, 6, 1)).at[2:4].set(0)
-    x = jnp.where(mask == 0, 0.5, 0.9)
+    x = jnp.where(mask == 0, 0.5, 0.9) * jnp.ones(3)[None, None]
     assert rules.missing(x, truth, mask) == pytest.approx(20, abs=0.2)  # in 8 bits

@@ -34,7 +34,7 @@ def _fill(lab: Lab, name: str) -> Found:
         lab.key,
         x,
         mask,
-        generator=network.generator,
+        generator=network.generator(),
         optimizer=network.optimizer,
         code=CODE,
         jitter=0,

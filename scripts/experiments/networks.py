@@ -1,5 +1,6 @@
 """The networks whose priors the paper compares: those of its library picture (Fig. 8)."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ SLOW = optax.adam(0.001)
 
 
 class Network(NamedTuple):
-    generator: Any
+    """A generator, made when it is needed, and what it is fitted with."""
+
+    generator: Callable[[], Any]
     optimizer: optax.GradientTransformation
 
 
@@ -27,9 +30,9 @@ def hourglass(depth: int) -> generators.Hourglass:
 
 
 NETWORKS = {
-    "depth 2": Network(hourglass(2), SHAKEN),
-    "depth 4": Network(hourglass(4), SHAKEN),
-    "depth 6": Network(hourglass(6), SHAKEN),
-    "U-Net": Network(generators.UNet(), SLOW),
-    "ResNet": Network(generators.ResNet(), SLOW),
+    "depth 2": Network(partial(hourglass, 2), SHAKEN),
+    "depth 4": Network(partial(hourglass, 4), SHAKEN),
+    "depth 6": Network(partial(hourglass, 6), SHAKEN),
+    "U-Net": Network(lambda: generators.UNet(), SLOW),
+    "ResNet": Network(lambda: generators.ResNet(), SLOW),
 }

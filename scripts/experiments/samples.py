@@ -18,16 +18,16 @@ from .rules import Array
 DRAWS = 3
 
 # The paper's hourglasses without and with skips, U-Net and ResNet; the others for comparison.
-PRIORS: dict[str, Any] = {
-    "hourglass, depth 2": hourglass(2),
-    "hourglass, depth 4": hourglass(4),
-    "hourglass, depth 6": hourglass(6),
-    "depth 6, skips": hourglass(6).clone(skips=4),
-    "U-Net": generators.UNet(affine=True),
-    "ResNet": generators.ResNet(),
-    "texture net": generators.TextureNet(),
-    "Deep Decoder": generators.DeepDecoder(),
-    "positional": generators.Positional(),
+PRIORS: dict[str, Callable[[], Any]] = {
+    "hourglass, depth 2": lambda: hourglass(2),
+    "hourglass, depth 4": lambda: hourglass(4),
+    "hourglass, depth 6": lambda: hourglass(6),
+    "depth 6, skips": lambda: hourglass(6).clone(skips=4),
+    "U-Net": lambda: generators.UNet(affine=True),
+    "ResNet": lambda: generators.ResNet(),
+    "texture net": lambda: generators.TextureNet(),
+    "Deep Decoder": lambda: generators.DeepDecoder(),
+    "positional": lambda: generators.Positional(),
 }
 
 
@@ -39,7 +39,7 @@ def _sample(lab: Lab, name: str) -> Found:
     side = {"tiny": 96, "cpu": 128}.get(lab.scale.name, 256)
     code = codes.fourier if name == "positional" else codes.uniform
     draw = jax.jit(
-        lambda key: dipjax.sample(key, (side, side, 3), generator=PRIORS[name], code=code)
+        lambda key: dipjax.sample(key, (side, side, 3), generator=PRIORS[name](), code=code)
     )
     draws = [draw(key) for key in jax.random.split(lab.key, DRAWS)]
     rough = float(jnp.mean(jnp.asarray([roughness(x) for x in draws])))
