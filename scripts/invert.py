@@ -13,6 +13,7 @@ it sees in the picture.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ import tyro
 import dipjax
 from dipjax import features, images, metrics, report
 from dipjax.features import FeatureError
+from dipjax.tasks import asked
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -31,7 +33,7 @@ RESULTS = HERE / "results"
 PICTURES = ("building", "monkey")
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 SIZE = 128
-PRESETS = ("fast", "tv")  # the same number of steps
+PRESETS = ("fast", "tv")
 TV_WEIGHTS = (1e-5, 1e-4, 1e-3)  # of which the best for the picture: more than it could know
 
 Array = jax.Array
@@ -70,14 +72,10 @@ def _invert(name: str, layer: str, preset: str, seed: int, tv_weight: float | No
     """The picture found, and what there is to say of it."""
     phi, judge, x, watch = alexnet(), squeezenet(), picture(name), report.Watch()
     tv = tv_weight and tv_weight * dipjax.TotalVariation(beta=2.0)
-    result = dipjax.invert_features(
-        jax.random.key(seed),
-        x,
-        phi,
-        layer,
-        preset=preset,
-        driver=watch,
-        **({"regularizer": tv} if tv else {}),
+    invert = partial(dipjax.invert_features, jax.random.key(seed), x, phi, layer)
+    same = asked(partial(invert, preset=PRESETS[0]))["steps"]
+    result = invert(
+        preset=preset, driver=watch, **({"regularizer": tv, "steps": same} if tv else {})
     )
     image = jnp.clip(result.image, 0, 1)
     energy = FeatureError(phi.upto(layer), {layer: phi(layer)(x)}, {layer: 1.0})
