@@ -108,7 +108,7 @@ def invert(
         error = _errors(phi, group, x, result.image)
         records.append({"layers": list(group), "feature_error": error, **_record(watch)})
         if not options.quiet:
-            print(", ".join(f"{name}: relative error {e:.2%}" for name, e in error.items()))
+            print(", ".join(f"{n}: error {e**0.5:.1%} (squared {e:.2%})" for n, e in error.items()))
         if watch.interrupted:
             break
     views = [("input", x), *results.items()]
@@ -216,7 +216,7 @@ def _steps(options: Options) -> dict[str, Any]:
 
 
 def _errors(phi: Network, layers: tuple[str, ...], x: Array, result: Array) -> dict[str, float]:
-    """Relative error of the activations of the result, by layer."""
+    """`|Phi(x) - Phi_0|^2 / |Phi_0|^2` of the result, by layer."""
     layers = tuple(phi.resolve(name) for name in layers)
     last = max(layers, key=phi.layers.index)
     targets = phi.activations(x, layers)

@@ -77,9 +77,9 @@ class Restoration(NamedTuple):
     std: Array
     loss: Array
     stopped_at: Array
-    error: Array
-    stop_reason: Array
-    setbacks: Array
+    error: Array | None = None
+    stop_reason: Array | None = None
+    setbacks: Array | None = None
 
 
 class FitError(RuntimeError):

@@ -25,8 +25,8 @@ class Guard(NamedTuple):
     """The settings of the guard; hashed by value.
 
     Attributes:
-        fall: of the data fit in dB that makes a step bad; infinite to mind NaN only, as must be
-            for energies that can be negative.
+        fall: of the data fit in dB that makes a step bad; infinite to mind NaN only, as suits
+            energies that can be negative and have no decibels.
         every: steps between two good points, and before the first fall counts.
         retries: restorations from one good point after which the fit has failed.
     """
@@ -68,7 +68,8 @@ def init(fit: Any, dtype: jnp.dtype) -> Kept:
 
 def good(guard: Guard, kept: Kept, step: Array, loss: Array) -> Array:
     """Whether a step with this energy may stand."""
-    fallen = (step >= guard.every) & (loss > 10 ** (guard.fall / 10) * kept.level)
+    limit = 10 ** (guard.fall / 10) * kept.level
+    fallen = (step >= guard.every) & (kept.level > 0) & (loss > limit)
     return jnp.isfinite(loss) & ~fallen
 
 

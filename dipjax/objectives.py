@@ -20,6 +20,7 @@ from dipjax.operators import Lambda, Operator
 
 Array = jax.Array
 Fidelity = Callable[[Array, Array], Array]
+Fraction = float | Callable[[int], float]
 
 
 class Objective:
@@ -176,9 +177,7 @@ def data_term(
     return DataTerm(operator, _measurement(y), fidelity)
 
 
-def hold_out(
-    key: Array, objective: Objective, fraction: float | Callable[[int], float] = 0.05
-) -> Objective:
+def hold_out(key: Array, objective: Objective, fraction: Fraction = 0.05) -> Objective:
     """Exclude random pixels of the measurements from the data terms, to stop by the error there.
 
         E(x) = fidelity((1 - h) A x, (1 - h) y),    error(x) = fidelity(h A x, h y) / |h|
@@ -204,7 +203,7 @@ def hold_out(
     return held
 
 
-def _hold_out(key: Array, objective: Objective, fraction) -> tuple[Objective, bool]:
+def _hold_out(key: Array, objective: Objective, fraction: Fraction) -> tuple[Objective, bool]:
     """The objective, and whether anything of it is held out."""
     match objective:
         case DataTerm():
@@ -223,9 +222,9 @@ def _hold_out(key: Array, objective: Objective, fraction) -> tuple[Objective, bo
             return objective, False
 
 
-def _held(key: Array, y: Array, fraction) -> Array:
+def _held(key: Array, y: Array, chosen: Fraction) -> Array:
     """1 at so many of the pixels and 0 at the rest: the first ones of a random order."""
-    fraction = fraction(y.size) if callable(fraction) else fraction
+    fraction = chosen(y.size) if callable(chosen) else chosen
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
     shape = (*y.shape[:2], 1) if y.ndim == 3 else y.shape

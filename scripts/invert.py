@@ -6,12 +6,14 @@
     python scripts/invert.py --table             the records so far, and the figures
 
 The pictures and weights lie in ../shared/data (see its README) and are no part of the project. A
-piece whose record is in scripts/results/ is not computed again. The feature error is relative,
-|Phi(x) - Phi_0|^2 / |Phi_0|^2, of the picture clipped to [0, 1]; SqueezeNet, which had no part
-in the inversion, says what it sees in it.
+piece whose record is in scripts/results/ is not computed again. The feature error in a record is
+the energy, |Phi(x) - Phi_0|^2 / |Phi_0|^2, of the picture clipped to [0, 1]; the table has its
+root, the ratio of the norms, beside it. SqueezeNet, which had no part in the inversion, says what
+it sees in the picture.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,7 @@ import tyro
 import dipjax
 from dipjax import features, images, metrics, report
 from dipjax.features import FeatureError
+from dipjax.tasks import asked
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -30,7 +33,7 @@ RESULTS = HERE / "results"
 PICTURES = ("building", "monkey")
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 SIZE = 128
-PRESETS = ("fast", "tv")  # the same number of steps
+PRESETS = ("fast", "tv")
 TV_WEIGHTS = (1e-5, 1e-4, 1e-3)  # of which the best for the picture: more than it could know
 
 Array = jax.Array
@@ -69,14 +72,10 @@ def _invert(name: str, layer: str, preset: str, seed: int, tv_weight: float | No
     """The picture found, and what there is to say of it."""
     phi, judge, x, watch = alexnet(), squeezenet(), picture(name), report.Watch()
     tv = tv_weight and tv_weight * dipjax.TotalVariation(beta=2.0)
-    result = dipjax.invert_features(
-        jax.random.key(seed),
-        x,
-        phi,
-        layer,
-        preset=preset,
-        driver=watch,
-        **({"regularizer": tv} if tv else {}),
+    invert = partial(dipjax.invert_features, jax.random.key(seed), x, phi, layer)
+    same = asked(partial(invert, preset=PRESETS[0]))["steps"]
+    result = invert(
+        preset=preset, driver=watch, **({"regularizer": tv, "steps": same} if tv else {})
     )
     image = jnp.clip(result.image, 0, 1)
     energy = FeatureError(phi.upto(layer), {layer: phi(layer)(x)}, {layer: 1.0})
@@ -86,7 +85,7 @@ def _invert(name: str, layer: str, preset: str, seed: int, tv_weight: float | No
         "layer": layer,
         "size": SIZE,
         "tv_weight": tv_weight,
-        "feature_error": round(float(energy(image)), 5),
+        "feature_error": round(float(energy(image)), 6),
         "psnr": round(float(metrics.psnr(image, x)), 2),
         "input_classes": said(judge, x),
         "classes": said(judge, image),
@@ -130,8 +129,8 @@ def records(name: str, preset: str) -> dict[str, dict[str, Any]]:
 def summary() -> str:
     """The records as Markdown, and a figure of each picture with all layers in a row."""
     lines = [
-        "| picture | layer | feature error | PSNR | SqueezeNet | steps | seconds "
-        "| TV: feature error | TV: PSNR | TV: SqueezeNet |",
+        "| picture | layer | feature error (squared) | PSNR | SqueezeNet | steps | seconds "
+        "| TV: feature error (squared) | TV: PSNR | TV: SqueezeNet |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in PICTURES:
@@ -139,9 +138,9 @@ def summary() -> str:
         for r, t in ((ours[layer], tv[layer]) for layer in ours if layer in tv):
             ours_said, tv_said = ("{} {:.2f}".format(*_first(record)) for record in (r, t))
             lines.append(
-                f"| {name} | {r['layer']} | {r['feature_error']:.2%} | {r['psnr']:.2f} "
+                f"| {name} | {r['layer']} | {_errors(r)} | {r['psnr']:.2f} "
                 f"| {ours_said} | {r['steps']} | {r['seconds']['run']:.0f} "
-                f"| {t['feature_error']:.2%} | {t['psnr']:.2f} | {tv_said} |"
+                f"| {_errors(t)} | {t['psnr']:.2f} | {tv_said} |"
             )
         if ours:
             report.figure(RESULTS / f"invert-{name}-row.png", [_row(name, p) for p in PRESETS])
@@ -149,6 +148,11 @@ def summary() -> str:
         r = json.loads(file.read_text())
         lines.append(f"{r['class']}: {r['classes']}, {r['steps']} steps, {r['seconds']['run']} s")
     return "\n".join(lines)
+
+
+def _errors(record: dict[str, Any]) -> str:
+    """`|Phi(x) - Phi_0| / |Phi_0|`, and its square."""
+    return f"{record['feature_error'] ** 0.5:.1%} ({record['feature_error']:.2%})"
 
 
 def _first(record: dict[str, Any]) -> tuple[str, float]:
@@ -159,7 +163,7 @@ def _row(name: str, preset: str) -> list[tuple[str, Array]]:
     row = [("input", picture(name))]
     for r in records(name, preset).values():
         image = images.load(path(name, r["layer"], preset).with_suffix(".png"))
-        title = f"{preset}: {r['layer']}, {r['feature_error']:.1%}, {r['psnr']:.1f} dB"
+        title = f"{preset}: {r['layer']}, {r['feature_error'] ** 0.5:.1%}, {r['psnr']:.1f} dB"
         row.append((title, jnp.asarray(np.asarray(image))))
     return row
 

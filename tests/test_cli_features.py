@@ -66,7 +66,8 @@ def test_invert_one_layer(folder, capsys):
     a, b = phi("fire2")(x), phi("fire2")(images.load("out.png"))
     error = float(((a - b) ** 2).sum() / (a**2).sum())
     assert fit["feature_error"]["fire2"] == pytest.approx(error, rel=0.05)
-    assert "relative error" in capsys.readouterr().out
+    e = fit["feature_error"]["fire2"]  # the energy, of which the user sees the root as well
+    assert f"fire2: error {e**0.5:.1%} (squared {e:.2%})" in capsys.readouterr().out
 
 
 def test_several_layers_are_drawn_in_a_row(folder):

@@ -308,8 +308,13 @@ def test_mistakes_come_before_any_step(key, phi, x):
 
 
 def test_settings_are_changed_one_by_one(key, phi, x):
+    fast = dict(inversion.PRESETS["invert_features"]["fast"])
+    local = fast.pop("local")
     dipjax.invert_features(key, x, phi, "conv1", preset="fast", steps=7, driver=recorded)
-    expected = {**inversion.PRESETS["invert_features"]["fast"], "steps": 7}
-    assert recorded.settings == expected
+    assert recorded.settings == {**fast, **local, "steps": 7}  # 3 of 19 pixels
+    assert phi.receptive("fire3").size > min(x.shape[:2]) > phi.receptive("conv1").size
+    for layer in ("fire3", ["fire3", "conv1"]):
+        dipjax.invert_features(key, x, phi, layer, preset="fast", driver=recorded)
+        assert recorded.settings == fast
     with pytest.raises(TypeError, match="stepz"):
         dipjax.invert_features(key, x, phi, "conv1", stepz=7)

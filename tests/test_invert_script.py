@@ -22,8 +22,9 @@ def invert(tmp_path, monkeypatch):
 
 def test_layers_without_a_baseline_are_left_out(invert):
     for layer, preset, psnr in (("conv1", "fast", 11), ("conv4", "fast", 14), ("conv4", "tv", 4)):
-        record = {"layer": layer, "feature_error": 0.1, "psnr": psnr, "classes": {"cat": 1.0}}
+        record = {"layer": layer, "feature_error": 0.01, "psnr": psnr, "classes": {"cat": 1.0}}
         record |= {"steps": 3, "seconds": {"run": 5.0}}
         invert.path("monkey", layer, preset).write_text(json.dumps(record))
     (row,) = [line for line in invert.summary().splitlines() if "monkey" in line]
     assert "conv4" in row and "14.00" in row and "4.00" in row and "11.00" not in row
+    assert row.count("| 10.0% (1.00%) |") == 2  # the ratio of norms, and the energy

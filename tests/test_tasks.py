@@ -21,7 +21,8 @@ def recorded(*args, **settings):
     recorded.settings = settings
     recorded.objective, recorded.shape = args[1:]
     image = jnp.zeros(recorded.shape)
-    return Restoration(*[image] * 5, loss=jnp.zeros(1), stopped_at=jnp.array(1))
+    curve, count = jnp.zeros(1), jnp.array(1)
+    return Restoration(*[image] * 5, curve, count, curve, count, count)
 
 
 @pytest.fixture
@@ -92,7 +93,8 @@ def test_the_paper_s_settings(key, x, mask):
 def test_settings_are_changed_one_by_one(key, x):
     dipjax.denoise(key, x, steps=7, driver=recorded)
     preset = tasks.PRESETS["denoise"]["fast"]
-    assert recorded.settings == {**preset, "steps": 7}
+    stop = dipjax.stopping.held_out()
+    assert recorded.settings == {**preset, "steps": 7, "stop": stop}
     with pytest.raises(TypeError, match="stepz"):
         dipjax.denoise(key, x, stepz=7)
 

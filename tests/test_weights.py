@@ -340,7 +340,7 @@ def test_offline_it_says_which_file_to_put_where(server, build, file):
 
 
 def test_nothing_official_of_the_paper_s_alexnet():
-    with pytest.raises(WeightsError, match="no official download"):
+    with pytest.raises(WeightsError, match=r"no official download.*caffemodel is converted"):
         features.alexnet("auto", form="caffe")
 
 

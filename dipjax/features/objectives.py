@@ -24,7 +24,7 @@ def gram(a: Array) -> Array:
 
 @flax.struct.dataclass
 class FeatureError(Objective):
-    """`E(x) = sum_l w_l |S(Phi_l(x)) - S_l|^2 / |S_l|^2`: the relative error of activations.
+    """`E(x) = sum_l w_l |S(Phi_l(x)) - S_l|^2 / |S_l|^2`: the squared relative error.
 
     The natural pre-image of Mahendran and Vedaldi (2015, eq. 2), summed over layers, which are
     computed in one pass. `S` is the identity, or the Gram matrix of Gatys et al. (2015).
@@ -47,7 +47,7 @@ class FeatureError(Objective):
             raise ValueError(f"statistics must be one of {known}, not {self.statistics!r}")
 
     def errors(self, x: Array) -> dict[str, Array]:
-        """The relative error of each layer, without its weight."""
+        """The relative error of each layer, squared, without its weight."""
         found = self.network.activations(x, self.targets.keys())
         return {layer: self._error(found[layer], y) for layer, y in self.targets.items()}
 
