@@ -77,9 +77,9 @@ class Restoration(NamedTuple):
     std: Array
     loss: Array
     stopped_at: Array
-    error: Array | None = None
-    stop_reason: Array | None = None
-    setbacks: Array | None = None
+    error: Array = None  # pyright: ignore[reportAssignmentType]
+    stop_reason: Array = None  # pyright: ignore[reportAssignmentType]
+    setbacks: Array = None  # pyright: ignore[reportAssignmentType]
 
 
 class FitError(RuntimeError):
