@@ -120,6 +120,7 @@ def test_every_task_is_a_command(folder, line, name, capsys):
         assert record["settings"]["code"] == code[name]
 
 
+@pytest.mark.slow
 def test_total_variation_changes_the_result_and_the_kept_tiles(folder, capsys):
     images.save("large.png", RNG.random((20, 20, 3)))
     for name, tv in (("a", 0), ("b", 10)):

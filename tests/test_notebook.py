@@ -45,7 +45,7 @@ def test_live_is_fit(key, capsys):
     np.testing.assert_allclose(watched.image, plain.image, atol=1e-5)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["step 2 of 4", "step 4 of 4"]
-    psnr = float(dipjax.metrics.psnr(plain.image, y))
+    psnr = float(dipjax.metrics.psnr(plain.average, y))
     assert f"PSNR {psnr:.2f} dB" in lines[-1]
 
 

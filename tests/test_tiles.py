@@ -94,6 +94,7 @@ def test_seam_sees_what_an_overlap_avoids(key, overlap, seam):
 # --- fits ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_task_in_tiles(key, y):
     options = dict(TINY, steps=2, tile=(20, 12))
     assert dipjax.tiled(dipjax.denoise, key, y, **options).shape == y.shape
