@@ -13,7 +13,6 @@ from dipjax.fitting import Restoration
 from dipjax.operators import Downsample
 
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
-AUTO = {**TINY, "stop": "auto"}
 
 
 def recorded(*args, **settings):
@@ -112,9 +111,9 @@ def test_vmap_over_pictures_and_masks(key):
 
 def test_a_regulariser_is_added_to_the_data_term(key, x):
     regularizer = 0.1 * dipjax.TotalVariation()
-    dipjax.denoise(key, x, driver=recorded)
+    dipjax.denoise(key, x, driver=recorded, **TINY)
     plain = recorded.objective
-    dipjax.denoise(key, x, regularizer=regularizer, driver=recorded)
+    dipjax.denoise(key, x, regularizer=regularizer, driver=recorded, **TINY)
     other = jax.random.uniform(jax.random.key(1), x.shape)
     np.testing.assert_allclose(recorded.objective(other), plain(other) + regularizer(other))
 
@@ -264,22 +263,33 @@ def test_unknown_preset(key, x):
             task(key, x, preset="best")
 
 
-def test_denoising_stops_by_pixels_that_are_held_out(key, x):
-    calls = []
+@pytest.mark.parametrize("task", ["denoise", "super_resolve"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"stop": "auto", "preset": "paper"}, {"preset": "paper"}, {"stop": "held_out"}]
+)
+def test_noise_is_stopped_by_pixels_that_are_held_out(key, x, task, settings):
+    getattr(dipjax, task)(key, x, driver=recorded, **settings)
+    by_itself = task == "denoise" and settings != {"preset": "paper"}
+    held = by_itself or settings.get("stop") == "held_out"
+    assert (recorded.objective.held is not None) == held
+    rule = dipjax.stopping.held_out() if held else dipjax.stopping.never()
+    assert recorded.settings["stop"] == rule
+    if held:  # a fifth of so small a picture
+        assert recorded.objective.held.sum() == round(0.2 * x.shape[0] * x.shape[1])
+
+
+def test_a_fit_returns_what_predicted_the_held_out_pixels_best(key, x):
+    seen = []
 
     def driver(key, objective, shape, **settings):
-        calls.append((objective, settings["stop"]))
+        seen.append(objective)
         return dipjax.fit(key, objective, shape, **settings)
 
-    dipjax.denoise(key, x, driver=driver, **AUTO)
-    dipjax.denoise(key, x, driver=driver, preset="paper", generator=TINY["generator"], steps=2)
-    dipjax.super_resolve(key, x, factor=2, driver=driver, **AUTO)
-    dipjax.super_resolve(key, x, factor=2, driver=driver, **{**TINY, "stop": "held_out"})
-    held = [objective.held is not None for objective, _ in calls]
-    assert held == [True, False, False, True]
-    rules = [dipjax.stopping.never(), dipjax.stopping.held_out()]
-    assert [stop for _, stop in calls] == [rules[h] for h in held]
-    assert calls[0][0].held.sum() == round(0.2 * x.shape[0] * x.shape[1])
+    result = dipjax.denoise(key, x, driver=driver, generator=TINY["generator"], steps=3)
+    error = seen[0].error
+    assert result.stop_reason == dipjax.stopping.Reason.STEPS
+    np.testing.assert_allclose(error(result.average), result.error[-1], rtol=1e-5)
+    assert error(result.image) <= min(error(result.last), result.error.min()) * (1 + 1e-5)
 
 
 def test_an_unknown_stop_is_an_error(key, x):
