@@ -71,8 +71,8 @@ def show(*rows: Mapping[str, ArrayLike], file: str | None = None) -> None:
     if not in_notebook():
         print(", ".join(title for row in pictures for title, _ in row))
         return
-    from IPython.display import Image as Png
-    from IPython.display import display
+    from IPython.display import Image as Png  # pyright: ignore[reportMissingImports]
+    from IPython.display import display  # pyright: ignore[reportMissingImports]
 
     display(Png(report.render(report.draw(pictures), "png", dpi=100)))
 
@@ -80,7 +80,7 @@ def show(*rows: Mapping[str, ArrayLike], file: str | None = None) -> None:
 def in_notebook() -> bool:
     """Whether this runs in a kernel that can show pictures."""
     try:
-        from IPython import get_ipython
+        from IPython import get_ipython  # pyright: ignore[reportMissingImports]
     except ImportError:
         return False
     return hasattr(get_ipython(), "kernel")
@@ -96,7 +96,7 @@ class _Screen:
         if not in_notebook():
             print(caption)
             return
-        from IPython.display import HTML, display
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
 
         picture = HTML(_html(np.asarray(image), caption))
         if self.handle is None:

@@ -127,7 +127,7 @@ def bm3d(y: ArrayLike, *, sigma: float | None = None) -> Array:
     """
     y, sigma = _noisy(y, sigma)
     try:
-        import bm3d
+        import bm3d  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise Missing(
             'BM3D needs the package bm3d (non-commercial licence): pip install "dipjax[bench]"'
