@@ -1,0 +1,68 @@
+"""Stop by the error of the measurements that are held out."""
+
+from functools import cache
+
+import flax.struct
+import jax.numpy as jnp
+from jax import lax
+
+from dipjax.stopping.averages import Average, average
+from dipjax.stopping.tracker import Array, Reason, Seen, Tracker, checked_decay
+from dipjax.stopping.waiting import Patient, waited, waiting
+
+
+@flax.struct.dataclass
+class HeldOut(Patient):
+    """A short average of the iterates, and the wait for a lower error."""
+
+    short: Average
+
+
+def held_out(patience: int = 100, fraction: float = 0.25, decay: float = 0.98) -> Tracker:
+    """Stop when the error of what was not fitted has reached no new minimum for long.
+
+    Noise of one pixel says nothing about that of another: what predicts held-out measurements
+    `y` best is nearest to the truth,
+
+        E |A x - y|^2 = |A x - A x_true|^2 + |noise|^2
+
+    without a noise level, for any noise that is independent from pixel to pixel. The estimate
+    is the best of all iterates, their averages, and averages over a shorter time, which are
+    better where a fit learns the noise early.
+
+    Args:
+        patience: steps without a new minimum after which the fit stops,
+        fraction: and this part of the steps until the minimum in addition.
+        decay: of the shorter average, in [0, 1).
+
+    Raises:
+        ValueError: for another decay; by the fit, for an objective that holds nothing out.
+    """
+    return _held_out(int(patience), float(fraction), checked_decay(decay))
+
+
+@cache
+def _held_out(patience: int, fraction: float, decay: float) -> Tracker:
+    short = average(decay)
+
+    def init(image: Array) -> HeldOut:
+        return HeldOut(wait=waiting(image), short=short.init(image))
+
+    def update(state: HeldOut, info: Seen) -> HeldOut:
+        mean = short.update(state.short, info)
+        candidates = info.image, mean.mean, info.average
+        errors = jnp.stack([_held_error(info, x) for x in candidates])
+        best = lax.select_n(jnp.argmin(errors).astype(jnp.int32), *candidates)
+        wait = waited(state.wait, errors.min(), best, lambda at: patience + fraction * at)
+        return HeldOut(wait=wait, short=mean)
+
+    return Tracker(init, update, Reason.HELD_OUT)
+
+
+def _held_error(info: Seen, x: Array) -> Array:
+    error = info.error(x)
+    if error is None:
+        raise ValueError(
+            "nothing is held out to stop by: make the objective with objectives.hold_out"
+        )
+    return error

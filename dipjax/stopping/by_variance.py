@@ -1,0 +1,112 @@
+"""Stop by the variance of the iterates (Wang et al., TMLR 2023)."""
+
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from dipjax.stopping.averages import half as half_window
+from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay
+from dipjax.stopping.waiting import Patient, waited, waiting
+
+
+@flax.struct.dataclass
+class Variance(Patient):
+    """The variance (scalar) of the iterates, and what it is made of."""
+
+    mean: Any
+    variance: Array
+
+
+class Moments(NamedTuple):
+    """Sums of iterates (H, W, C), of their mean squares, and their number, over half a window."""
+
+    images: Array
+    squares: Array
+    steps: Array
+
+
+def windowed_variance(window: int = 100, patience: int = 1000) -> Tracker:
+    """Stop when the variance of a window of iterates has reached no new minimum for long.
+
+        v_t = mean_s |x_s - m_t|^2 / n = mean_s |x_s|^2 / n - |m_t|^2 / n
+
+    over the last `window` iterates and their mean `m_t`: ES-WMV of Wang et al. (TMLR 2023),
+    from running sums of half windows instead of a buffer of a hundred images, so that there is
+    a new `v_t` every half window. The estimate is the average at the minimum.
+
+    Args:
+        window: steps.
+        patience: steps without a new minimum after which the fit stops.
+
+    Raises:
+        ValueError: for a window of less than 2 steps.
+    """
+    return _windowed_variance(half_window(window), int(patience))
+
+
+@cache
+def _windowed_variance(half: int, patience: int) -> Tracker:
+    def init(image: Array) -> Variance:
+        zero = jnp.zeros((), image.dtype)
+        none = Moments(jnp.zeros_like(image), zero, zero)
+        return Variance(wait=waiting(image), mean=(none, none), variance=zero + jnp.inf)
+
+    def update(state: Variance, info) -> Variance:
+        current, last = state.mean
+        new = Moments(info.image, jnp.mean(info.image**2), jnp.ones_like(current.steps))
+        current = jax.tree.map(jnp.add, current, new)
+        full = current.steps == half
+        both = jax.tree.map(jnp.add, current, last)
+        variance = both.squares / both.steps - jnp.mean((both.images / both.steps) ** 2)
+        variance = jnp.where(full & (last.steps > 0), variance, jnp.inf)
+        last = jax.tree.map(partial(jnp.where, full), current, last)
+        current = jax.tree.map(lambda x: jnp.where(full, 0, x), current)
+        wait = waited(state.wait, variance, _average_of(info), lambda at: patience)
+        variance = jnp.where(full, variance, state.variance)
+        return Variance(wait=wait, mean=(current, last), variance=variance)
+
+    return Tracker(init, update, Reason.VARIANCE)
+
+
+def moving_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000) -> Tracker:
+    """Stop when the moving variance of the iterates has reached no new minimum for long.
+
+        m_t = d m_(t-1) + (1 - d) x_t,    v_t = d (v_(t-1) + (1 - d) |x_t - m_(t-1)|^2 / n)
+
+    The exponential form ES-EMV of Wang et al. (TMLR 2023), which keeps one image. The estimate
+    is the average at the minimum.
+
+    Args:
+        decay: `d` in [0, 1), 1 minus the paper's alpha.
+        warmup: steps before the minimum counts.
+        patience: steps without a new minimum after which the fit stops.
+
+    Raises:
+        ValueError: for another decay.
+    """
+    return _moving_variance(checked_decay(decay), int(warmup), int(patience))
+
+
+@cache
+def _moving_variance(decay: float, warmup: int, patience: int) -> Tracker:
+    def init(image: Array) -> Variance:
+        zero = jnp.zeros((), image.dtype)
+        return Variance(wait=waiting(image), mean=jnp.zeros_like(image), variance=zero)
+
+    def update(state: Variance, info) -> Variance:
+        delta = info.image - state.mean
+        mean = state.mean + (1 - decay) * delta
+        variance = decay * (state.variance + (1 - decay) * jnp.mean(delta**2))
+        score = jnp.where(state.wait.step < warmup, jnp.inf, variance)
+        wait = waited(state.wait, score, _average_of(info), lambda at: patience)
+        return Variance(wait=wait, mean=mean, variance=variance)
+
+    return Tracker(init, update, Reason.VARIANCE)
+
+
+def _average_of(info) -> Array:
+    """The average where the loop makes one, the image in a loop of one's own."""
+    return getattr(info, "average", info.image)

@@ -1,0 +1,140 @@
+"""What a tracker is, what it sees, why a fit ended, and the rules made of other rules or none."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+class Reason(IntEnum):
+    """Why a fit ended."""
+
+    RUNNING = 0
+    STEPS = 1
+    RULE = 2
+    HELD_OUT = 3
+    VARIANCE = 4
+    DISCREPANCY = 5
+    FAILED = 6
+
+    def __str__(self) -> str:
+        return _REASONS[self]
+
+
+_REASONS = {
+    Reason.RUNNING: "it was interrupted",
+    Reason.STEPS: "all steps were made",
+    Reason.RULE: "the stop rule said so",
+    Reason.HELD_OUT: "the error of the held-out measurements has passed its minimum",
+    Reason.VARIANCE: "the variance of the iterates has passed its minimum",
+    Reason.DISCREPANCY: "the energy is down to that of the noise",
+    Reason.FAILED: "it failed again and again",
+}
+
+
+class Seen(NamedTuple):
+    """What a tracker sees of a step.
+
+    Attributes:
+        loss: `E(x)`.
+        image: the iterate `x` (H, W, C), before the update of the step.
+        average: the average of the iterates so far (H, W, C), this one included.
+        error: image -> its error in the held-out measurements (see `objectives.hold_out`), None
+            where the objective holds nothing out.
+    """
+
+    loss: Array
+    image: Array
+    average: Array
+    error: Callable[[Array], Array | None]
+
+
+class Tracker(NamedTuple):
+    """`init(image) -> state`, `update(state, info) -> state`, where `info` is a `Seen`; a
+    `FitInfo` will do where neither average nor error are needed.
+
+    Attributes:
+        init: gets an image of the fit's shape and dtype.
+        update: is called after every step.
+        reason: of a stop rule, a `Reason` or a function that takes the state to one.
+    """
+
+    init: Callable[[Array], Any]
+    update: Callable[[Any, Any], Any]
+    reason: Reason | Callable[[Any], Array] = Reason.RULE
+
+
+class Never(NamedTuple):
+    """Always False: nothing to keep."""
+
+    stop: Array
+
+
+@cache
+def never() -> Tracker:
+    """The stop rule that never stops: all steps are made."""
+    return Tracker(lambda image: Never(jnp.zeros((), bool)), lambda state, info: state)
+
+
+class AnyOf(NamedTuple):
+    """The states of several rules."""
+
+    states: tuple
+
+    @property
+    def stop(self) -> Array:
+        return jnp.any(jnp.stack([state.stop for state in self.states]), 0)
+
+    @property
+    def image(self) -> Array:
+        return next(s.image for s in self.states if hasattr(s, "image"))
+
+
+@cache
+def any_of(*rules: Tracker) -> Tracker:
+    """Stop when one of the rules does; the estimate is that of the first which keeps one.
+
+    Raises:
+        ValueError: for no rule.
+    """
+    if not rules:
+        raise ValueError("any_of needs a rule at least")
+
+    def init(image: Array) -> AnyOf:
+        return AnyOf(tuple(rule.init(image) for rule in rules))
+
+    def update(state: AnyOf, info) -> AnyOf:
+        pairs = zip(rules, state.states, strict=True)
+        return AnyOf(tuple(rule.update(old, info) for rule, old in pairs))
+
+    def why(state: AnyOf) -> Array:
+        pairs = zip(rules, state.states, strict=True)
+        return jnp.max(jnp.stack([jnp.where(s.stop, reason(r, s), 0) for r, s in pairs]))
+
+    return Tracker(init, update, why)
+
+
+def reason(rule: Tracker, state: Any) -> Array:
+    """The `Reason` of a rule that has stopped, as an integer."""
+    why = rule.reason(state) if callable(rule.reason) else rule.reason
+    return jnp.asarray(why, jnp.int32)
+
+
+def estimate(state: Any, average: Array) -> Array:
+    """The image that a rule has kept, or the average where it keeps none."""
+    try:
+        return state.image
+    except (AttributeError, StopIteration):
+        return average
+
+
+def checked_decay(decay: float) -> float:
+    """A decay in [0, 1) as a float."""
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay must be in [0, 1), not {decay}")
+    return float(decay)
