@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from crops import CROPS, DATA, PUBLISHED
+from crops import CROPS, DATA, PUBLISHED, crop
 from PIL import Image
 from trajectories import Curve
 
 import dipjax
-from dipjax import images, metrics
+from dipjax import images, metrics, stopping
 
 EVERY = 25
 
@@ -52,14 +52,14 @@ def problem(task: str, name: str, size: int) -> Problem:
 
 def _denoise(name: str, centre, size: int) -> Problem:
     """The authors' own noisy input, sigma 25."""
-    y, truth = (_crop(f"denoise/25/{name}_{kind}.png", centre, size) for kind in ("noisy", "GT"))
+    y, truth = (crop(f"denoise/25/{name}_{kind}.png", centre, size) for kind in ("noisy", "GT"))
     return Problem(y, truth, dipjax.denoise, _mse, partial(_score, metrics.psnr, truth))
 
 
 def _super_resolve(name: str, centre, size: int) -> Problem:
     """A crop made four times smaller by Pillow's BICUBIC; the score is of luma."""
     folder, name = name.split("/")
-    truth = _crop(f"sr/{folder}/x4/{name}_GT.png", centre, size)
+    truth = crop(f"sr/{folder}/x4/{name}_GT.png", centre, size)
     picture = Image.fromarray(np.round(255 * truth).astype(np.uint8))
     small = picture.resize((size // 4, size // 4), Image.Resampling.BICUBIC)
     y = np.asarray(images.check(np.asarray(small)))
@@ -71,7 +71,7 @@ def _super_resolve(name: str, centre, size: int) -> Problem:
 def _inpaint(name: str, centre, size: int) -> Problem:
     """The authors' masked picture, half of whose pixels are missing (0)."""
     y, truth = (
-        _crop(f"inpaint50/{name}_{kind}.png", centre, size)[..., :1] for kind in ("masked", "GT")
+        crop(f"inpaint50/{name}_{kind}.png", centre, size)[..., :1] for kind in ("masked", "GT")
     )
     m = (y > 0).astype(np.float32)
     task = partial(dipjax.inpaint, mask=jnp.asarray(m))
@@ -80,12 +80,6 @@ def _inpaint(name: str, centre, size: int) -> Problem:
         return _score(metrics.psnr, truth, np.where(m > 0, y, x))
 
     return Problem(y, truth, task, partial(_masked, m), score)
-
-
-def _crop(path: str, centre: tuple[int, int] | None, size: int) -> np.ndarray:
-    image = np.asarray(images.load(DATA / path))[..., :3]
-    i, j = (c - size // 2 for c in centre or (image.shape[0] // 2, image.shape[1] // 2))
-    return image[i : i + size, j : j + size]
 
 
 def _score(metric: Callable, truth: np.ndarray, image) -> float:
@@ -123,7 +117,7 @@ def _lanczos(size: int):
 
 
 def ours(task: str, name: str, size: int, preset: str = "fast", **settings) -> dict[str, Any]:
-    """The trajectory of dipjax, whose estimate is the average."""
+    """The trajectory of dipjax, whose estimate is the average; all steps, on all of the data."""
     p, curve = problem(task, name, size), Curve()
 
     def driver(key, objective, shape, **settings):
@@ -133,7 +127,8 @@ def ours(task: str, name: str, size: int, preset: str = "fast", **settings) -> d
         return dipjax.finish(progress.state)
 
     key = jax.random.key(0)
-    result = p.task(key, jnp.asarray(p.y), preset=preset, driver=driver, **settings)
+    settings = {"preset": preset, "stop": stopping.never(), **settings}
+    result = p.task(key, jnp.asarray(p.y), driver=driver, **settings)
     return {"preset": preset, "result": round(p.score(result.image), 3), **curve.record()}
 
 

@@ -5,11 +5,10 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import dipjax
-from dipjax import generators
+from dipjax import generators, noise, stopping
 
 from . import figures
 from .lab import Experiment, Found, Lab, Record
@@ -25,7 +24,7 @@ def targets(key: Array, x: Array) -> dict[str, Array]:
     """The picture, the picture and noise, its pixels in random order, and U(0, 1)."""
     keys = jax.random.split(key, 3)
     order = jax.random.permutation(keys[1], x.shape[0] * x.shape[1])
-    noisy = jnp.clip(x + 25 / 255 * jax.random.normal(keys[0], x.shape), 0, 1)
+    noisy = noise.gaussian(keys[0], x, 25 / 255)
     shuffled = x.reshape(-1, x.shape[-1])[order].reshape(x.shape)
     return dict(zip(KINDS, (x, noisy, shuffled, jax.random.uniform(keys[2], x.shape)), strict=True))
 
@@ -51,6 +50,7 @@ def _fit(lab: Lab, kind: str, seed: int) -> Found:
         preset=lab.scale.preset,
         jitter=0,
         steps=steps,
+        stop=stopping.never(),  # the whole curve, on all of the data
         driver=lab.driver(),
         **own,
     )
