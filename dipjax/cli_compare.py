@@ -83,8 +83,7 @@ def compare(
     if not quiet:
         print(comparison.table(entries))
         print(f"side by side: {output}")
-    if watch.interrupted:
-        raise KeyboardInterrupt
+    watch.conclude()
 
 
 def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> None:

@@ -92,8 +92,8 @@ def invert(
         phi(name)
     x = features.centred(_rgb(picture), _size(options, phi))
     statistics, results, records = "gram" if gram else "activations", {}, []
+    watch = report.Watch(quiet=options.quiet)
     for group in groups:
-        watch = report.Watch(quiet=options.quiet)
         result = inversion.invert_features(
             jax.random.key(options.seed),
             x,
@@ -109,7 +109,7 @@ def invert(
         records.append({"layers": list(group), "feature_error": error, **_record(watch)})
         if not options.quiet:
             print(", ".join(f"{n}: error {e**0.5:.1%} (squared {e:.2%})" for n, e in error.items()))
-        if watch.interrupted:
+        if watch.ended:
             break
     views = [("input", x), *results.items()]
     if row:
@@ -119,6 +119,7 @@ def invert(
     if figure:
         report.figure(figure, [views])
     _finish("invert", str(input), output, phi, options, records)
+    watch.conclude()
 
 
 def activate(
@@ -170,6 +171,7 @@ def activate(
         if not options.quiet:
             print(", ".join(f"{name} {p:.1%}" for name, p in record["classes"]))
     _finish("activate", None, output, phi, options, [record])
+    watch.conclude()
 
 
 # --- checks, before anything is computed ---------------------------------------------------
@@ -249,5 +251,3 @@ def _finish(task: str, input: str | None, output: Path, phi: Network, options: O
     if not options.quiet:
         seconds = report.total(records)["seconds"]
         print(f"{output}: {len(records)} fits in {sum(seconds.values()):.0f} s")
-    if any(r["interrupted"] for r in records):
-        raise KeyboardInterrupt

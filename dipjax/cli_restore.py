@@ -155,10 +155,7 @@ def restore(
         report.figure(options.figure, [list(views.items())])
     if not options.quiet:
         print(report.summary(record))
-    if watch.error:
-        raise watch.error
-    if watch.interrupted:
-        raise KeyboardInterrupt
+    watch.conclude()
 
 
 def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:

@@ -69,6 +69,18 @@ class Watch:
         """Whether it was Ctrl-C that ended the fit."""
         return bool(self.caught)
 
+    @property
+    def ended(self) -> bool:
+        """Whether something other than its rule ended a fit: Ctrl-C, or that it failed."""
+        return self.interrupted or self.error is not None
+
+    def conclude(self) -> None:
+        """Raise what ended the fits, once their result is saved: FitError, KeyboardInterrupt."""
+        if self.error:
+            raise self.error
+        if self.interrupted:
+            raise KeyboardInterrupt
+
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
         self.settings = settings

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import fitting
+from dipjax import report
 from dipjax.generators import Hourglass
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
@@ -67,12 +67,12 @@ def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, 
     for name in ("params", "opt_state"):
         jax.tree.map(np.testing.assert_array_equal, getattr(back.fit, name), getattr(good, name))
     # Half of the optimiser's update from there, and the whole again after the next good point.
-    updates = updates_of(fitting.ADAM, back.fit, states[8].fit)
-    assert 0 < updates < 0.51 * updates_of(fitting.ADAM, good, states[4].fit) / 0.5
+    ratio = size_of_update(back.fit, states[8].fit) / size_of_update(good, states[4].fit)
+    assert 0.4 < ratio < 0.6  # other jitter, hence not quite a half
     assert states[8].kept.failures == 0 and states[8].kept.scale == 1
 
 
-def updates_of(optimizer, before, after) -> float:
+def size_of_update(before, after) -> float:
     return float(optax.tree.norm(optax.tree.sub(after.params, before.params)))
 
 
@@ -102,6 +102,18 @@ def test_what_fails_again_and_again_ends_with_its_best_image(key, objective):
     np.testing.assert_allclose(result.image, good.image, atol=1e-5)
     with pytest.raises(dipjax.FitError):
         list(iterate(key, objective, jitter=FROM_7, every=5))
+
+
+def test_a_watch_keeps_the_best_image_of_a_failed_fit_and_then_says_so(key, objective):
+    watch = report.Watch(quiet=True)
+    result = watch(key, objective, SHAPE, **{**OPTIONS, "jitter": FROM_7})
+    assert np.isfinite(result.image).all() and watch.ended and not watch.interrupted
+    assert watch.reason == str(Reason.FAILED)
+    with pytest.raises(dipjax.FitError):
+        watch.conclude()
+    watch = report.Watch(quiet=True)
+    watch(key, objective, SHAPE, **OPTIONS)
+    watch.conclude()
 
 
 def test_members_fail_alone(key):
