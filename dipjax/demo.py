@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from dipjax import report, tasks
+from dipjax import noise, report, tasks
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample
 
@@ -35,7 +35,7 @@ def picture() -> Array:
 def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Driver]]:
     """name -> (measurement, how it looks, the task that mends it), of the picture `x`."""
     noise_key, mask_key = jax.random.split(key)
-    noisy = jnp.clip(x + 25 / 255 * jax.random.normal(noise_key, x.shape), 0, 1)
+    noisy = noise.gaussian(noise_key, x, 25 / 255)
     mask = jax.random.bernoulli(mask_key, 0.5, (*x.shape[:2], 1)).astype(x.dtype)
     small = jnp.clip(Downsample(4, "cubic")(x), 0, 1)
     large = jnp.repeat(jnp.repeat(small, 4, 0), 4, 1)
@@ -63,10 +63,9 @@ def run(output: Path, *, seed: int = 0, quiet: bool = False) -> None:
         rows.append(list(zip(titles, (view, restored, x), strict=True)))
         if not quiet:
             print(f"{name}: PSNR {before:.2f} -> {after:.2f} dB in {watch.seconds['run']:.0f} s")
-        if watch.interrupted:
+        if watch.ended:
             break
     report.figure(output, rows)
     if not quiet:
         print(f"before and after: {output}")
-    if watch.interrupted:
-        raise KeyboardInterrupt
+    watch.conclude()

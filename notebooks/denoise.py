@@ -35,7 +35,7 @@ tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY
 key = jax.random.key(0)
 size = 32 if TINY else 128
 x = jnp.asarray(data.coffee()[100 : 100 + size, 220 : 220 + size] / 255, jnp.float32)
-y = jnp.clip(x + 25 / 255 * jax.random.normal(key, x.shape), 0, 1)
+y = dipjax.noise.gaussian(key, x, 25 / 255)
 
 restored = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)
 

@@ -36,7 +36,7 @@ tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY
 key = jax.random.key(0)
 size = 32 if TINY else 128
 x = jnp.asarray(data.chelsea()[100 : 100 + size, 150 : 150 + size] / 255, jnp.float32)
-y = jnp.clip(x + 25 / 255 * jax.random.normal(key, x.shape), 0, 1)
+y = dipjax.noise.gaussian(key, x, 25 / 255)
 
 one = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)  # a single one, to look at
 

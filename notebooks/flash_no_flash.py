@@ -44,7 +44,7 @@ lamp = 0.35 + 0.45 * jnp.exp(-2 * (across + 0.7) ** 2)[None, :, None]
 front = jnp.exp(-(across[:, None] ** 2 + across[None] ** 2))[..., None]
 still = x * lamp * jnp.array([[[1.0, 0.8, 0.55]]])
 flash = jnp.clip(x * front * jnp.array([[[0.9, 1.0, 1.1]]]), 0, 1)
-dark = jnp.clip(still + 0.08 * jax.random.normal(key, x.shape), 0, 1)
+dark = dipjax.noise.gaussian(key, still, 0.08)
 
 result = dipjax.flash_no_flash(key, dark, flash, driver=dipjax.live(reference=still), **tiny)
 

@@ -41,7 +41,7 @@ noise = jax.random.uniform(noise_key, x.shape)
 pixels = jax.random.permutation(shuffle_key, x.reshape(-1, 3))
 targets = {
     "picture": x,
-    "picture + noise": jnp.clip(x + 25 / 255 * jax.random.normal(noise_key, x.shape), 0, 1),
+    "picture + noise": dipjax.noise.gaussian(noise_key, x, 25 / 255),
     "its pixels shuffled": pixels.reshape(x.shape),
     "noise": noise,
 }

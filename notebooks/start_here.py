@@ -40,7 +40,7 @@ print(jax.devices())  # an accelerator is used where there is one
 key = jax.random.key(0)
 size = 32 if TINY else 256
 x = jnp.asarray(data.astronaut()[:size, 100 : 100 + size] / 255, jnp.float32)
-y = jnp.clip(x + 25 / 255 * jax.random.normal(key, x.shape), 0, 1)
+y = dipjax.noise.gaussian(key, x, 25 / 255)
 
 restored = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)
 

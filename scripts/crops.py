@@ -8,6 +8,10 @@ peppers256).
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from dipjax import images
+
 ROOT = Path(__file__).resolve().parents[1]
 # Beside the checkout, or in it: only that travels to another machine.
 DATA = next((p for p in (ROOT.parent / "shared/data", ROOT / "shared/data") if p.is_dir()), None)
@@ -36,3 +40,11 @@ CROPS: dict[str, dict[str, tuple[int, int] | None]] = {
     },
     "inpaint": {"house": None, "Cameraman256": None, "barbara": None, "hill": None, "man": None},
 }
+
+
+def crop(path: str, centre: tuple[int, int] | None, size: int) -> np.ndarray:
+    """A square of a picture in the folder, around this pixel or in the middle."""
+    assert DATA is not None  # whoever asks has looked
+    image = np.asarray(images.load(DATA / path))[..., :3]
+    i, j = (c - size // 2 for c in centre or (image.shape[0] // 2, image.shape[1] // 2))
+    return image[i : i + size, j : j + size]

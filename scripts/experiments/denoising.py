@@ -4,11 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import baselines
+from dipjax import baselines, noise
 
 from . import rules, sets, tables
 from .lab import Experiment, Found, Lab, Record
@@ -19,8 +18,7 @@ from .rules import Array
 
 def noisy(key: Array, x: Array, sigma: float) -> Array:
     """Noise as the paper has it: Gaussian, clipped, in 8 bits."""
-    y = jnp.clip(x + sigma / 255 * jax.random.normal(key, x.shape), 0, 1)
-    return jnp.round(255 * y) / 255
+    return rules.eight_bits(noise.gaussian(key, x, sigma / 255))
 
 
 def items(lab: Lab, table: str, sigma: int) -> dict[str, Callable[[], Found]]:

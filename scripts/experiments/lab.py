@@ -146,12 +146,12 @@ def middle(x: Array, side: int | None) -> Array:
     return x[top : top + side, left : left + side]
 
 
-def resized(x: Array, h: int, w: int) -> Array:
-    """A picture at another size, by Pillow's antialiased filter, in 8 bits."""
+def resized(x: Array, h: int, w: int, method=Image.Resampling.LANCZOS) -> Array:
+    """A picture at another size, by one of Pillow's filters, in 8 bits."""
     samples = np.round(255 * np.clip(np.asarray(x), 0, 1)).astype(np.uint8)
     one = samples.shape[-1] == 1
     picture = Image.fromarray(samples[..., 0] if one else samples)
-    small = np.asarray(picture.resize((w, h), Image.Resampling.LANCZOS))
+    small = np.asarray(picture.resize((w, h), method))
     return images.check(small)
 
 
@@ -203,8 +203,7 @@ def _compute(folder: Path, item: str, compute: Callable[[], Found], lab: Lab) ->
     lab.watch = report.Watch(quiet=lab.quiet)
     begin = time.perf_counter()
     found = compute()
-    if lab.watch.interrupted:
-        raise KeyboardInterrupt
+    lab.watch.conclude()
     meta = {"total seconds": round(time.perf_counter() - begin, 1), **report.total(lab.watch.fits)}
     if lab.watch.settings:
         meta["settings"] = report.describe(lab.watch.settings)

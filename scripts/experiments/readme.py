@@ -4,13 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
 import dipjax
-from dipjax import images, metrics
+from dipjax import baselines, images, metrics
 
 from . import tables
 from .lab import Experiment, Found, Lab, Record
@@ -44,7 +43,7 @@ def four_times_smaller(lab: Lab, name: str, published: float) -> Problem:
     picture = Image.fromarray(np.round(255 * np.asarray(truth)).astype(np.uint8))
     size = picture.width // 4, picture.height // 4
     y = images.check(np.asarray(picture.resize(size, Image.Resampling.BICUBIC)))
-    before = jnp.clip(jax.image.resize(y, truth.shape, "cubic"), 0, 1)
+    before = baselines.bicubic(y, 4)
     task = partial(dipjax.super_resolve, factor=4)
     return Problem(y, truth, task, metrics.psnr_y, before, published)
 

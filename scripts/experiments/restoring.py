@@ -5,13 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
 import dipjax
-from dipjax import images
+from dipjax import images, noise
 
 from . import figures, rules
 from .lab import Experiment, Found, Lab, Record
@@ -75,7 +74,7 @@ def _flash(lab: Lab) -> Found:
     else:
         flash = lab.shrink(public("coffee"), side)
         truth = 0.6 * flash**1.5 * jnp.asarray([1.0, 0.75, 0.45])  # dim and warm
-        y = jnp.clip(truth + 0.06 * jax.random.normal(lab.key, truth.shape), 0, 1)
+        y = noise.gaussian(lab.key, truth, 0.06)
     restored = dipjax.flash_no_flash(
         lab.key, y, flash, preset=lab.scale.preset, driver=lab.driver(truth), **lab.fewer(300)
     ).image

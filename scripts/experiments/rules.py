@@ -11,13 +11,13 @@ Array = jax.Array
 
 def whole(x: Array, truth: Array) -> float:
     """PSNR over all pixels and channels: denoising and inpainting."""
-    return float(metrics.psnr(_eight_bits(x), truth))
+    return float(metrics.psnr(eight_bits(x), truth))
 
 
 def missing(x: Array, truth: Array, mask: Array) -> float:
     """PSNR over the pixels that the mask (H, W, 1) leaves out."""
     where = jnp.broadcast_to(mask == 0, truth.shape)
-    return float(metrics.psnr(_eight_bits(x)[where][None], truth[where][None]))
+    return float(metrics.psnr(eight_bits(x)[where][None], truth[where][None]))
 
 
 def box(result: Array) -> tuple[slice, slice]:
@@ -32,17 +32,19 @@ def box(result: Array) -> tuple[slice, slice]:
 
 def luma(x: Array, truth: Array, where: tuple[slice, slice]) -> float:
     """The paper's PSNR of super-resolution: of luma, in the box less 4 pixels on each side."""
-    return float(metrics.psnr_y(_rgb(_eight_bits(x))[where], _rgb(truth)[where], border=4))
+    return float(metrics.psnr_y(three(eight_bits(x))[where], three(truth)[where], border=4))
 
 
 def rgb(x: Array, truth: Array, where: tuple[slice, slice]) -> float:
     """PSNR in the box, of all three channels: what the slide has."""
-    return whole(_rgb(x)[where], _rgb(truth)[where])
+    return whole(three(x)[where], three(truth)[where])
 
 
-def _rgb(x: Array) -> Array:
+def three(x: Array) -> Array:
+    """Three channels, all equal for a grey picture."""
     return jnp.repeat(x, 3, -1) if x.shape[-1] == 1 else x[..., :3]
 
 
-def _eight_bits(x: Array) -> Array:
+def eight_bits(x: Array) -> Array:
+    """A picture as a file of 8 bits keeps it."""
     return jnp.round(255 * jnp.clip(x, 0, 1)) / 255

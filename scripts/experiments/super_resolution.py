@@ -5,14 +5,12 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from PIL import Image
 
 import dipjax
-from dipjax import images
 
 from . import rules, sets, tables
-from .lab import Experiment, Found, Lab, Record, middle
+from .lab import Experiment, Found, Lab, Record, middle, resized
 from .pictures import COLOUR, public
 from .published import RGB_AVERAGES, TABLES
 from .rules import Array
@@ -59,29 +57,20 @@ def problem(lab: Lab, table: str, name: str):
     truth, methods = sets.enlarged(lab.pictures.data, name, folder, factor)
     rows, columns = rules.box(methods["DIP"])
     crop = slice(rows.start, rows.stop + 1), slice(columns.start, columns.stop + 1)
-    truth, *others = (middle(_rgb(x)[crop], side) for x in (truth, *methods.values()))
+    truth, *others = (middle(rules.three(x)[crop], side) for x in (truth, *methods.values()))
     h, w = truth.shape[:2]
     return truth, dict(zip(methods, others, strict=True)), (slice(0, h - 1), slice(0, w - 1))
-
-
-def _rgb(x: Array) -> Array:
-    return jnp.repeat(x, 3, -1) if x.shape[-1] == 1 else x[..., :3]
 
 
 def smaller(x: Array, factor: int) -> Array:
     """As the authors made their small pictures: Pillow's LANCZOS, in 8 bits (TARGETS Q17)."""
     h, w = x.shape[:2]
-    return _resized(x, h // factor, w // factor, Image.Resampling.LANCZOS)
+    return resized(x, h // factor, w // factor)
 
 
 def larger(y: Array, factor: int) -> Array:
     h, w = y.shape[:2]
-    return _resized(y, h * factor, w * factor, Image.Resampling.BICUBIC)
-
-
-def _resized(x: Array, h: int, w: int, method: Image.Resampling) -> Array:
-    picture = Image.fromarray(np.round(255 * np.asarray(x)).astype(np.uint8))
-    return images.check(np.asarray(picture.resize((w, h), method)))
+    return resized(y, h * factor, w * factor, Image.Resampling.BICUBIC)
 
 
 def summary(records: list[Record], table: str) -> dict[str, Any]:
