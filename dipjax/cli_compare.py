@@ -47,7 +47,8 @@ def compare(
         sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
             if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
-        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        preset: "fast", "paper" or "best" (slower, the mean of four fits); by default fast on a CPU
+            and paper elsewhere.
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
         json: write settings, times and scores into this file.

@@ -21,7 +21,8 @@ class Options:
     """What every task takes.
 
     Attributes:
-        preset: "fast" or "paper"; by default fast on a CPU and paper elsewhere.
+        preset: "fast", "paper" or "best" (slower, the mean of four fits); by default fast on a CPU
+            and paper elsewhere.
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         members: fit so many times, each with its own randomness, and save the mean.

@@ -20,12 +20,13 @@ from dipjax.codes import Code, Jitter
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
+from dipjax.optimizers import adam
 from dipjax.stopping import Reason, Seen, Tracker
 
 Array = jax.Array
 Energy = Callable[[Array], Array]
 
-ADAM = optax.adam(0.01)  # optax compares by identity: one object, one compilation
+ADAM = adam(0.01)  # optax compares by identity: one object, one compilation
 CHUNK = 50  # steps of one dispatch: long enough to cost nothing, short enough to stop in time
 
 

@@ -25,7 +25,7 @@ from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass, Pixels
 from dipjax.guard import Guard
 from dipjax.objectives import Objective, TotalVariation
-from dipjax.optimizers import parameter_noise
+from dipjax.optimizers import adam, parameter_noise
 from dipjax.presets import OPTIMIZERS, TAPERED, Preset, choose
 from dipjax.tasks import Driver
 
@@ -33,14 +33,14 @@ Array = jax.Array
 Layers = str | Sequence[str] | Mapping[str, float]
 
 SHAKEN = OPTIMIZERS["adam(0.01) + parameter noise(1/50)"] = optax.chain(
-    optax.adam(0.01), parameter_noise(1 / 50)
+    adam(0.01), parameter_noise(1 / 50)
 )
 
-FADING_ADAM = OPTIMIZERS["adam(0.01 -> 0.0005)"] = optax.adam(
+FADING_ADAM = OPTIMIZERS["adam(0.01 -> 0.0005)"] = adam(
     optax.cosine_decay_schedule(0.01, 2000, alpha=0.05)
 )
 
-LONG_ADAM = OPTIMIZERS["adam(0.01 -> 0.0002)"] = optax.adam(
+LONG_ADAM = OPTIMIZERS["adam(0.01 -> 0.0002)"] = adam(
     optax.cosine_decay_schedule(0.01, 4000, alpha=0.02)
 )
 

@@ -1,4 +1,4 @@
-"""Optimisers that the published experiments use and optax does not have."""
+"""Optimisers that the published experiments use, as optax does not have them."""
 
 from typing import Any, NamedTuple
 
@@ -8,6 +8,18 @@ import optax
 from jax import lax
 
 Array = jax.Array
+
+
+def adam(rate: float | optax.Schedule) -> optax.GradientTransformation:
+    """`optax.adam` on all params as one vector: the same steps, a quarter less to compile.
+
+    A generator has a hundred small params: leaf by leaf, the moments and the copies that the
+    guard keeps of them are a third of the program of a fit.
+
+    Args:
+        rate: the learning rate, a number or a schedule of the step.
+    """
+    return optax.flatten(optax.adam(rate))
 
 
 class ParameterNoiseState(NamedTuple):
@@ -22,7 +34,7 @@ def parameter_noise(
 ) -> optax.GradientTransformation:
     """Adds `scale * std(w) * n`, `n ~ N(0, 1)`, to each kernel `w` at every step.
 
-        optax.chain(optax.adam(0.01), parameter_noise(1 / 50))
+        optax.chain(adam(0.01), parameter_noise(1 / 50))
 
     The first release of Ulyanov et al. shakes all params with four axes so; its port to PyTorch
     0.4 has the line, but it only rebinds a local name there, and does nothing (TARGETS Q7).

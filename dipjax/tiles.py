@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dipjax import images, tasks
+from dipjax import images, noise, tasks
 from dipjax.fitting import Restoration
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
@@ -106,7 +106,7 @@ def iterate(
     y, data = _checked(task, y, data)
     own = task is tasks.denoise and "code" not in settings
     if own:
-        settings = {**OWN_CODE, "jitter": JITTER * noise_level(y), **settings}
+        settings = {**OWN_CODE, "jitter": float(f"{JITTER * noise.level(y):.1e}"), **settings}
     warm = (WARM if own else 1.0) if warm is None else warm
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
@@ -175,18 +175,6 @@ def _check_holes(known: np.ndarray, parts: list[Tile]) -> None:
                 f"no pixel is known in rows {rows} and columns {columns}: "
                 "the tiles must be larger than the largest hole"
             )
-
-
-def noise_level(y: np.ndarray) -> float:
-    """The standard deviation of the white noise of a picture (h, w, C), to two digits.
-
-    `median |L * y| / (6 * 0.6745)` with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of the
-    picture (Immerkaer 1996, with the median for its mean); never less than a hundredth.
-    """
-    if min(y.shape[:2]) < 3:
-        return 0.01
-    size = np.abs(np.diff(np.diff(y[..., 0], 2, 0), 2, 1))
-    return float(f"{max(np.median(size) / (6 * 0.6745), 0.01):.1e}")
 
 
 def _enlarge(y: np.ndarray, factor: int) -> np.ndarray:

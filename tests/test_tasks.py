@@ -173,7 +173,7 @@ def test_what_is_missing_chooses_the_settings(key, x, mask):
 
 
 @pytest.mark.parametrize("task", tasks.PRESETS)
-@pytest.mark.parametrize("preset", ["paper", "fast"])
+@pytest.mark.parametrize("preset", ["paper", "fast", "best"])
 def test_every_preset_is_one_of_fit(key, task, preset):
     """Any size, grey or colour: what the generator makes of the code is an image."""
     settings = dict(tasks.PRESETS[task][preset])
@@ -181,7 +181,41 @@ def test_every_preset_is_one_of_fit(key, task, preset):
     generator = settings.pop("generator").clone(channels=1)
     image = jax.eval_shape(lambda: dipjax.sample(key, (9, 7, 1), generator=generator, code=code))
     assert image.shape == (9, 7, 1)
-    assert set(settings) <= {"optimizer", "jitter", "decay", "steps"}
+    assert set(settings) <= {"optimizer", "jitter", "decay", "steps", "members"}
+
+
+def test_best_is_the_mean_of_fits_from_different_seeds(key, x):
+    """Each holds out pixels of its own, and all steps count."""
+    seen = []
+
+    def driver(key, objective, shape, **settings):
+        seen.append(objective.held)
+        return dipjax.fit(key, objective, shape, **settings)
+
+    settings = dict(preset="best", driver=driver, generator=TINY["generator"], steps=3)
+    result = dipjax.flash_no_flash(key, x, x, **settings)
+    assert len(seen) == 4
+    assert not np.array_equal(seen[0], seen[1])
+    keys = jax.random.split(key, 4)
+    alone = [
+        dipjax.flash_no_flash(k, x, x, generator=TINY["generator"], steps=3).image for k in keys
+    ]
+    np.testing.assert_allclose(result.image, np.mean(alone, 0), atol=1e-6)
+    np.testing.assert_allclose(result.std, np.std(alone, 0), atol=1e-6)
+    assert result.stopped_at == 12
+
+
+def test_best_denoises_with_a_pilot(key, x):
+    """The fit enters as a part of the pilot; what comes out is non-local Bayes of all of y."""
+    settings = dict(preset="best", generator=TINY["generator"], steps=3, members=2)
+    y = jnp.clip(x + 0.1 * jax.random.normal(key, x.shape), 0, 1)
+    result = dipjax.denoise(key, y, sigma=0.1, **settings)
+    assert result.image.shape == x.shape
+    assert result.image.min() >= 0 and result.image.max() <= 1
+    bad = dipjax.baselines.nonlocal_bayes(y, sigma=0.1, pilot=jnp.full_like(y, 0.5))
+    assert float(jnp.abs(result.image - bad).max()) > 1e-3
+    with pytest.raises(ValueError, match="sigma 0: must be positive"):
+        dipjax.denoise(key, y, sigma=0, **settings)
 
 
 # --- bad input -----------------------------------------------------------------------------
@@ -259,8 +293,8 @@ def test_a_regulariser_is_a_function(key, x):
 
 def test_unknown_preset(key, x):
     for task in (dipjax.denoise, dipjax.remove_jpeg_artifacts, dipjax.enhance):
-        with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast'\)"):
-            task(key, x, preset="best")
+        with pytest.raises(ValueError, match=r"preset must be one of \('paper', 'fast', "):
+            task(key, x, preset="slow")
 
 
 @pytest.mark.parametrize("task", ["denoise", "super_resolve"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import grids, relay, tiles
+from dipjax import grids, noise, relay, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -195,8 +195,8 @@ def test_the_noise_level_is_seen_through_a_picture(sigma):
     rows, columns = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
     x = (rows // 16 + columns // 12) % 2 * 0.4 + 0.1 * np.sin(rows * columns / 300)
     y = x[..., None] + sigma * RNG.standard_normal((96, 64, 1))
-    assert tiles.noise_level(y) == pytest.approx(sigma, rel=0.2)
-    assert tiles.noise_level(x[..., None]) < 0.03
+    assert noise.level(y) == pytest.approx(sigma, rel=0.2)
+    assert noise.level(x[..., None]) < 0.03
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
     total_variation      argmin_x |x - y|^2 + w TV(x)       w from the noise level
     chambolle            the same energy, scikit-image's solver
     non_local_means      x_i = sum_j w_ij y_j               patches that look alike
+    nonlocal_bayes       groups of alike patches as draws from a Gaussian
     bm3d                 groups of alike patches, thinned out in a transform
     bicubic              enlargement by a cubic kernel
 
@@ -17,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dipjax import images
+from dipjax import images, noise
+from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
 from dipjax.fitting import ADAM, fit
 from dipjax.generators import Pixels
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Identity
-from dipjax.tiles import noise_level
 
 Array = jax.Array
 Denoiser = Callable[..., Array]
@@ -58,7 +59,7 @@ def bicubic(y: ArrayLike, factor: int) -> Array:
     return jnp.clip(jax.image.resize(y, shape, "cubic"), 0, 1)
 
 
-def total_variation(y: ArrayLike, *, sigma: float | None = None, steps: int = STEPS) -> Array:
+def total_variation(y: ArrayLike, *, sigma: ArrayLike | None = None, steps: int = STEPS) -> Array:
     """`argmin_x |x - y|^2 + w TV(x)` by the fit of dipjax, with pixels in place of a generator.
 
     The energy is that of Rudin, Osher and Fatemi (1992), channel by channel.
@@ -71,14 +72,14 @@ def total_variation(y: ArrayLike, *, sigma: float | None = None, steps: int = ST
     Raises:
         ValueError: for a picture of another shape or range, or a noise level that is no level.
     """
-    y, sigma = _noisy(y, sigma)
+    y, sigma = noise.checked(y, sigma)
     energy = data_term(Identity(), y) + WEIGHT * sigma * TotalVariation()
     settings = {"generator": Pixels(), "code": y, "optimizer": ADAM, "jitter": 0.0}
     h, w, c = y.shape
     return jnp.clip(fit(jax.random.key(0), energy, (h, w, c), steps=steps, **settings).last, 0, 1)
 
 
-def chambolle(y: ArrayLike, *, sigma: float | None = None) -> Array:
+def chambolle(y: ArrayLike, *, sigma: ArrayLike | None = None) -> Array:
     """Total variation by Chambolle's projections (2004), of scikit-image.
 
     Args:
@@ -88,13 +89,13 @@ def chambolle(y: ArrayLike, *, sigma: float | None = None) -> Array:
     Raises:
         ValueError: as `total_variation`, and where scikit-image is not installed.
     """
-    y, sigma = _noisy(y, sigma)
+    y, sigma = noise.checked(y, sigma)
     weight = WEIGHT / 2 * sigma  # its data term is |x - y|^2 / 2
     x = _skimage().denoise_tv_chambolle(np.asarray(y), weight=weight, channel_axis=-1)
     return _image(x)
 
 
-def non_local_means(y: ArrayLike, *, sigma: float | None = None) -> Array:
+def non_local_means(y: ArrayLike, *, sigma: ArrayLike | None = None) -> Array:
     """Averages over patches that look alike (Buades, Coll and Morel 2005), of scikit-image.
 
     Patches of 5 x 5 within 6 pixels, `h = 0.8 sigma`: the values of scikit-image's example.
@@ -106,13 +107,13 @@ def non_local_means(y: ArrayLike, *, sigma: float | None = None) -> Array:
     Raises:
         ValueError: as `total_variation`, and where scikit-image is not installed.
     """
-    y, sigma = _noisy(y, sigma)
+    y, sigma = noise.checked(y, sigma)
     options = {"patch_size": 5, "patch_distance": 6, "channel_axis": -1}
     x = _skimage().denoise_nl_means(np.asarray(y), h=0.8 * sigma, sigma=sigma, **options)
     return _image(x.reshape(y.shape))  # it drops the axis of a single channel
 
 
-def bm3d(y: ArrayLike, *, sigma: float | None = None) -> Array:
+def bm3d(y: ArrayLike, *, sigma: ArrayLike | None = None) -> Array:
     """Collaborative filtering of alike patches (Dabov et al. 2007), by its authors' package.
 
     Colour as a whole, any other number of channels one by one. The package `bm3d` is free for
@@ -125,7 +126,7 @@ def bm3d(y: ArrayLike, *, sigma: float | None = None) -> Array:
     Raises:
         ValueError: as `total_variation`, and where the package is not installed.
     """
-    y, sigma = _noisy(y, sigma)
+    y, sigma = noise.checked(y, sigma)
     try:
         import bm3d  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -142,17 +143,9 @@ DENOISERS: dict[str, Denoiser] = {
     "total variation": total_variation,
     "Chambolle": chambolle,
     "non-local means": non_local_means,
+    "non-local Bayes": nonlocal_bayes,
     "BM3D": bm3d,
 }
-
-
-def _noisy(y: ArrayLike, sigma: float | None) -> tuple[Array, float]:
-    """The picture and its noise level, given or estimated."""
-    y = images.check(y)
-    sigma = noise_level(np.asarray(y)) if sigma is None else sigma
-    if not 0 < sigma <= 10:
-        raise ValueError(f"sigma {sigma}: must be positive, on the scale where white is 1")
-    return y, sigma
 
 
 def _image(x: np.ndarray) -> Array:

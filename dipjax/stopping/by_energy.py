@@ -21,7 +21,7 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
 
         mean_t E(x_t) <= limit,    E(x) = |A x - y|^2 / (n sigma^2)
 
-    The mean is exponential over the last steps. Put the noise level (`tiles.noise_level`
+    The mean is exponential over the last steps. Put the noise level (`noise.level`
     estimates it) into the weight of the data term, where another one compiles nothing:
     `data_term(A, y) * (1 / (y.size * sigma**2))`, and leave the limit at 1.
 

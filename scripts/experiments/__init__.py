@@ -6,6 +6,7 @@ from . import (
     impedance,
     inpainting,
     prior_effect,
+    quality,
     readme,
     restoring,
     samples,
@@ -23,6 +24,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **super_resolution.EXPERIMENTS,
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
+    "quality": quality.EXPERIMENT,
     "slide": slide.EXPERIMENT,
     "readme": readme.EXPERIMENT,
 }

@@ -14,8 +14,8 @@ LIBRARY = generators.Hourglass(
 CODE = partial(codes.uniform, channels=1)
 
 # The published port to PyTorch 0.4 lost the noise on the params (TARGETS Q7); this is with it.
-SHAKEN = optax.chain(optax.adam(0.01), optimizers.parameter_noise(1 / 50))
-SLOW = optax.adam(0.001)
+SHAKEN = optax.chain(optimizers.adam(0.01), optimizers.parameter_noise(1 / 50))
+SLOW = optimizers.adam(0.001)
 
 
 class Network(NamedTuple):

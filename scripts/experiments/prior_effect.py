@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-import optax
 
 import dipjax
 from dipjax import codes, generators
@@ -22,7 +21,7 @@ TV_WEIGHT = 1e-7  # of a mean over the small picture, as published
 PIXELS = {
     "generator": generators.Pixels(),
     "code": partial(codes.uniform, channels=3),
-    "optimizer": optax.adam(0.01),
+    "optimizer": dipjax.fitting.ADAM,
     "jitter": 0,
     "decay": 0,
 }

@@ -1,0 +1,130 @@
+"""Non-local Bayes: patches that look alike are draws from one Gaussian (Lebrun et al. 2013).
+
+    x_i = y_i - sigma^2 A^-1 (y_i - m)        m, A: mean and covariance of the noisy group
+
+Every patch is the linear minimum mean square estimate within its group, and every pixel the mean
+of the patches that hold it. What is alike, and `A = cov(p) + sigma^2 I`, is read off a pilot `p`, a
+first estimate of the picture; without one, off the noisy picture itself. Quality is that of BM3D,
+in code that JAX compiles, under dipjax's own licence.
+
+M. Lebrun, A. Buades, J.-M. Morel, "A nonlocal Bayesian image denoising algorithm", SIAM J. Imaging
+Sciences 6(3), 2013.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from dipjax import images, noise
+
+Array = jax.Array
+
+RADIUS = 10  # patches are alike within so many pixels
+STRIDE = 2  # between the patches whose groups are formed
+FIRST = {"side": 5, "group": 160}  # of noisy patches a covariance takes many
+SECOND = {"side": 3, "group": 30}
+EPSILON = 1e-6  # keeps a covariance positive in float32
+BLOCK = 64  # groups at once: a few MB
+
+
+def nonlocal_bayes(
+    y: ArrayLike, *, sigma: ArrayLike | None = None, pilot: ArrayLike | None = None
+) -> Array:
+    """Remove Gaussian noise by groups of alike patches.
+
+    Args:
+        y: the noisy picture (H, W, C), at least 5 pixels high and wide.
+        sigma: standard deviation of its noise, on the scale where white is 1.
+        pilot: an estimate of the picture (H, W, C) by another method, better than `y`.
+
+    Returns:
+        (H, W, C), held in [0, 1].
+
+    Raises:
+        ValueError: for a picture of another shape or range, a pilot of another shape, or a noise
+            level that is no level.
+    """
+    y, sigma = noise.checked(y, sigma)
+    if min(y.shape[:2]) < FIRST["side"]:
+        raise ValueError(f"a picture of shape {y.shape} is smaller than a patch of 5 x 5")
+    if pilot is None:
+        pilot = jnp.clip(_estimate(y, y, sigma, noisy=True, **FIRST), 0, 1)
+    pilot = images.check(pilot, "pilot")
+    if pilot.shape != y.shape:
+        raise ValueError(f"pilot of shape {pilot.shape} for a picture of shape {y.shape}")
+    return jnp.clip(_estimate(y, pilot, sigma, noisy=False, **SECOND), 0, 1)
+
+
+@partial(jax.jit, static_argnames=("noisy", "side", "group"))
+def _estimate(
+    y: Array, pilot: Array, sigma: ArrayLike, *, noisy: bool, side: int, group: int
+) -> Array:
+    Y, P = _patches(y, side), _patches(pilot, side)
+    h, w, d = Y.shape
+    Y, P = Y.reshape(-1, d), P.reshape(-1, d)
+    sums, counts = jnp.zeros_like(Y), jnp.zeros(len(Y))
+
+    def block(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
+        sums, counts = carry
+        near = _alike(P, i, (h, w), group)
+        x = jax.vmap(partial(_gaussian, sigma=sigma, noisy=noisy))(Y[near], P[near])
+        return (sums.at[near].add(x), counts.at[near].add(1)), None
+
+    (sums, counts), _ = lax.scan(block, (sums, counts), _references(h, w))
+    return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)
+
+
+def _gaussian(Y: Array, P: Array, sigma: ArrayLike, noisy: bool) -> Array:
+    """A group of patches (n, d) by the formula above."""
+    centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
+    variance = EPSILON + (0 if noisy else sigma**2)
+    A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d) + variance * jnp.eye(d)
+    return Y - sigma**2 * jax.scipy.linalg.solve(A, centred.T, assume_a="pos").T
+
+
+def _alike(P: Array, i: Array, size: tuple[int, int], group: int) -> Array:
+    """The indices (n, group) of the patches nearest to each of the patches `i` (n,)."""
+    across = 2 * RADIUS + 1
+
+    def span(at: Array, n: int) -> Array:
+        start = jnp.clip(at - RADIUS, 0, max(n - across, 0))
+        return start[:, None] + jnp.arange(min(across, n))[None]
+
+    rows, columns = span(i // size[1], size[0]), span(i % size[1], size[1])
+    window = (rows[:, :, None] * size[1] + columns[:, None, :]).reshape(len(i), -1)
+    distance = jnp.sum((P[window] - P[i][:, None]) ** 2, -1)
+    distance = jnp.where(window == i[:, None], -1, distance)  # itself, whatever else is equal
+    _, nearest = lax.top_k(-distance, min(group, window.shape[1]))
+    return jnp.take_along_axis(window, nearest, 1)
+
+
+def _references(h: int, w: int) -> Array:
+    """The indices (blocks, n) of every second patch along rows and columns, and of the last."""
+    rows, columns = (jnp.minimum(jnp.arange(0, n + STRIDE - 1, STRIDE), n - 1) for n in (h, w))
+    i = (rows[:, None] * w + columns[None]).ravel()
+    blocks = -(-i.size // BLOCK)
+    return jnp.resize(i, (blocks, min(BLOCK, i.size)))
+
+
+def _patches(x: Array, side: int) -> Array:
+    """(H, W, C) -> (H - side + 1, W - side + 1, side * side * C)"""
+    h, w = x.shape[0] - side + 1, x.shape[1] - side + 1
+    return jnp.concatenate([x[i : i + h, j : j + w] for i, j in _corners(side)], -1)
+
+
+def _fold(sums: Array, counts: Array, side: int) -> Array:
+    """The mean of the patches, pixel by pixel."""
+    h, w, c = sums.shape[0], sums.shape[1], sums.shape[2] // side**2
+    x = jnp.zeros((h + side - 1, w + side - 1, c))
+    n = jnp.zeros((h + side - 1, w + side - 1, 1))
+    for k, (i, j) in enumerate(_corners(side)):
+        x = x.at[i : i + h, j : j + w].add(sums[..., k * c : (k + 1) * c])
+        n = n.at[i : i + h, j : j + w].add(counts)
+    return x / n
+
+
+def _corners(side: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(side) for j in range(side)]
