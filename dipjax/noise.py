@@ -9,6 +9,8 @@ Each draws anew for every entry, and clips to [0, 1] as a picture file does and 
 inputs are. `level` is the way back, from a picture to the `sigma` of its white noise.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
@@ -82,7 +84,7 @@ def level(y: ArrayLike) -> Array:
     return jnp.maximum(jnp.median(size) / (6 * 0.6745), 0.01)
 
 
-def checked(y: ArrayLike, sigma: ArrayLike | None = None) -> tuple[Array, ArrayLike]:
+def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, Any]:
     """A noisy picture (H, W, C) and the level of its noise, given or estimated.
 
     Raises:
@@ -90,6 +92,8 @@ def checked(y: ArrayLike, sigma: ArrayLike | None = None) -> tuple[Array, ArrayL
     """
     y = images.check(y)
     sigma = level(y) if sigma is None else sigma
-    if not isinstance(sigma, Tracer) and not 0 < sigma <= 10:
+    if isinstance(sigma, Tracer):
+        return y, sigma
+    if not 0 < sigma <= 10:
         raise ValueError(f"sigma {sigma}: must be positive, on the scale where white is 1")
-    return y, sigma
+    return y, float(sigma)

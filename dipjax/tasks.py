@@ -19,7 +19,6 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jax.typing import ArrayLike
 
 from dipjax import codes, images, noise, stopping
 from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
@@ -41,7 +40,7 @@ def denoise(
     key: Array,
     y: Array,
     *,
-    sigma: ArrayLike | None = None,
+    sigma: float | Array | None = None,
     regularizer: Energy | None = None,
     preset: str | None = None,
     driver: Driver = fit,
@@ -67,11 +66,10 @@ def denoise(
         ValueError: for a picture of another shape or range, or an unknown preset.
         TypeError: for a regulariser that is no function of an image.
     """
-    y = images.check(y)
-    if preset == "best":
-        y, sigma = noise.checked(y, sigma)
-    result = _near("denoise", key, y, regularizer, preset, driver, settings)
-    return result if preset != "best" else _polished(result, y, sigma)
+    if preset != "best":
+        return _near("denoise", key, images.check(y), regularizer, preset, driver, settings)
+    y, sigma = noise.checked(y, sigma)
+    return _polished(_near("denoise", key, y, regularizer, preset, driver, settings), y, sigma)
 
 
 def remove_jpeg_artifacts(
@@ -324,7 +322,7 @@ def _mean(fits: list[Restoration]) -> Restoration:
     )
 
 
-def _polished(result: Restoration, y: Array, sigma: ArrayLike) -> Restoration:
+def _polished(result: Restoration, y: Array, sigma: float | Array) -> Restoration:
     """The fit and non-local Bayes as each other's pilot.
 
     A generator draws edges and continues what it has seen elsewhere in the picture, and blurs fine

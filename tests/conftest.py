@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# The programs are tiny: compiling them is nearly all of the time, and a third of it is to make them
+# fast. What is measured of a program (tests/test_memory.py) is of the same kind either way.
+jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_num_cpu_devices", 4)
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

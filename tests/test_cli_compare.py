@@ -77,7 +77,7 @@ def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "BM3D is left out" in out and "Chambolle is left out" in out
     methods = json.loads((folder / "out.json").read_text())["methods"]
-    assert list(methods) == ["input", "total variation", "Deep Image Prior"]
+    assert list(methods) == ["input", "total variation", "non-local Bayes", "Deep Image Prior"]
     assert list(methods["input"]) == ["seconds"]
 
 
