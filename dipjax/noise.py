@@ -9,7 +9,7 @@ Each draws anew for every entry, and clips to [0, 1] as a picture file does and 
 inputs are. `level` is the way back, from a picture to the `sigma` of its white noise.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -84,16 +84,16 @@ def level(y: ArrayLike) -> Array:
     return jnp.maximum(jnp.median(size) / (6 * 0.6745), 0.01)
 
 
-def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, Any]:
+def checked(y: ArrayLike, sigma: float | None = None) -> tuple[Array, float]:
     """A noisy picture (H, W, C) and the level of its noise, given or estimated.
 
     Raises:
         ValueError: for a picture of another shape or range, or a level that is none.
     """
     y = images.check(y)
-    sigma = level(y) if sigma is None else sigma
-    if isinstance(sigma, Tracer):
-        return y, sigma
-    if not 0 < sigma <= 10:
-        raise ValueError(f"sigma {sigma}: must be positive, on the scale where white is 1")
-    return y, float(sigma)
+    found = cast(Any, level(y) if sigma is None else sigma)
+    if isinstance(found, Tracer):
+        return y, cast(float, found)
+    if not 0 < found <= 10:
+        raise ValueError(f"sigma {found}: must be positive, on the scale where white is 1")
+    return y, float(found)

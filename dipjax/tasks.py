@@ -40,7 +40,7 @@ def denoise(
     key: Array,
     y: Array,
     *,
-    sigma: float | Array | None = None,
+    sigma: float | None = None,
     regularizer: Energy | None = None,
     preset: str | None = None,
     driver: Driver = fit,
@@ -322,7 +322,7 @@ def _mean(fits: list[Restoration]) -> Restoration:
     )
 
 
-def _polished(result: Restoration, y: Array, sigma: float | Array) -> Restoration:
+def _polished(result: Restoration, y: Array, sigma: float) -> Restoration:
     """The fit and non-local Bayes as each other's pilot.
 
     A generator draws edges and continues what it has seen elsewhere in the picture, and blurs fine

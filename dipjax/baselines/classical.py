@@ -59,9 +59,7 @@ def bicubic(y: ArrayLike, factor: int) -> Array:
     return jnp.clip(jax.image.resize(y, shape, "cubic"), 0, 1)
 
 
-def total_variation(
-    y: ArrayLike, *, sigma: float | Array | None = None, steps: int = STEPS
-) -> Array:
+def total_variation(y: ArrayLike, *, sigma: float | None = None, steps: int = STEPS) -> Array:
     """`argmin_x |x - y|^2 + w TV(x)` by the fit of dipjax, with pixels in place of a generator.
 
     The energy is that of Rudin, Osher and Fatemi (1992), channel by channel.
@@ -81,7 +79,7 @@ def total_variation(
     return jnp.clip(fit(jax.random.key(0), energy, (h, w, c), steps=steps, **settings).last, 0, 1)
 
 
-def chambolle(y: ArrayLike, *, sigma: float | Array | None = None) -> Array:
+def chambolle(y: ArrayLike, *, sigma: float | None = None) -> Array:
     """Total variation by Chambolle's projections (2004), of scikit-image.
 
     Args:
@@ -97,7 +95,7 @@ def chambolle(y: ArrayLike, *, sigma: float | Array | None = None) -> Array:
     return _image(x)
 
 
-def non_local_means(y: ArrayLike, *, sigma: float | Array | None = None) -> Array:
+def non_local_means(y: ArrayLike, *, sigma: float | None = None) -> Array:
     """Averages over patches that look alike (Buades, Coll and Morel 2005), of scikit-image.
 
     Patches of 5 x 5 within 6 pixels, `h = 0.8 sigma`: the values of scikit-image's example.
@@ -115,7 +113,7 @@ def non_local_means(y: ArrayLike, *, sigma: float | Array | None = None) -> Arra
     return _image(x.reshape(y.shape))  # it drops the axis of a single channel
 
 
-def bm3d(y: ArrayLike, *, sigma: float | Array | None = None) -> Array:
+def bm3d(y: ArrayLike, *, sigma: float | None = None) -> Array:
     """Collaborative filtering of alike patches (Dabov et al. 2007), by its authors' package.
 
     Colour as a whole, any other number of channels one by one. The package `bm3d` is free for

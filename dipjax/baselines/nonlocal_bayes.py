@@ -31,7 +31,7 @@ BLOCK = 64  # groups at once: a few MB
 
 
 def nonlocal_bayes(
-    y: ArrayLike, *, sigma: float | Array | None = None, pilot: ArrayLike | None = None
+    y: ArrayLike, *, sigma: float | None = None, pilot: ArrayLike | None = None
 ) -> Array:
     """Remove Gaussian noise by groups of alike patches.
 
@@ -59,9 +59,7 @@ def nonlocal_bayes(
 
 
 @partial(jax.jit, static_argnames=("noisy", "side", "group"))
-def _estimate(
-    y: Array, pilot: Array, sigma: float | Array, *, noisy: bool, side: int, group: int
-) -> Array:
+def _estimate(y: Array, pilot: Array, sigma: float, *, noisy: bool, side: int, group: int) -> Array:
     Y, P = _patches(y, side), _patches(pilot, side)
     h, w, d = Y.shape
     Y, P = Y.reshape(-1, d), P.reshape(-1, d)
@@ -77,7 +75,7 @@ def _estimate(
     return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)
 
 
-def _gaussian(Y: Array, P: Array, sigma: float | Array, noisy: bool) -> Array:
+def _gaussian(Y: Array, P: Array, sigma: float, noisy: bool) -> Array:
     """A group of patches (n, d) by the formula above."""
     centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
     variance = EPSILON + (0 if noisy else sigma**2)
