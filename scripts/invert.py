@@ -162,7 +162,10 @@ def _first(record: dict[str, Any]) -> tuple[str, float]:
 def _row(name: str, preset: str) -> list[tuple[str, Array]]:
     row = [("input", picture(name))]
     for r in records(name, preset).values():
-        image = images.load(path(name, r["layer"], preset).with_suffix(".png"))
+        file = path(name, r["layer"], preset).with_suffix(".png")
+        if not file.exists():  # the pictures are not all committed
+            continue
+        image = images.load(file)
         title = f"{preset}: {r['layer']}, {r['feature_error'] ** 0.5:.1%}, {r['psnr']:.1f} dB"
         row.append((title, jnp.asarray(np.asarray(image))))
     return row

@@ -2,7 +2,7 @@
 
     python scripts/reproduce.py list
     python scripts/reproduce.py impedance hole       with the fast preset, minutes on a CPU
-    python scripts/reproduce.py all --scale tiny     everything, in a quarter of an hour
+    python scripts/reproduce.py all --scale tiny     everything, small
     python scripts/reproduce.py all --scale paper    the published settings, for a GPU
     python scripts/reproduce.py table denoise        what was measured so far
 
