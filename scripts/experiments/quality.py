@@ -30,7 +30,7 @@ def items(lab: Lab) -> Items:
     """Problem and picture -> what all presets make of it."""
     data, one = lab.pictures.data, 1 if lab.tiny else None
     found: Items = {}
-    for sigma in SIGMAS[: 1 if lab.tiny else None]:
+    for sigma in SIGMAS[:one]:
         for name in lab.few(DENOISED if data else COLOUR)[:one]:
             found[f"noise {sigma}, {name}"] = partial(_denoise, lab, name, sigma)
     for factor, (table, names) in ENLARGED.items():
