@@ -117,9 +117,10 @@ def restore(
     if plan.tile and options.members > 1:
         raise ValueError(f"{plan.text}: too large for members; leave out --members")
     if plan.tile:
-        image, std = _tiles(task, key, (y, *data), plan.tile, factor, options, watch), None
+        image = _tiles(task, key, (y, *data), plan.tile, factor, options, watch)
+        std, of_members = None, {}
     else:
-        result = _members(task, key, (y, *data), options.members, watch)
+        result, of_members = _members(task, key, (y, *data), options.members, watch)
         image, std = result.mean, result.std
 
     alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
@@ -142,11 +143,8 @@ def restore(
         **report.total(watch.fits),
         **report.environment(),
     }
-    if options.members > 1 and std is not None:
-        record["steps"] = watch.fits[0]["steps"]
-        record["members"] = len(watch.fits)
-        record["seconds_of_members"] = [fit["seconds"] for fit in watch.fits]
-        record["std"] = {"mean": float(std.mean()), "max": float(std.max())}
+    if options.members > 1:
+        record |= of_members
     if reference is not None:
         record["before"] = report.scores(views["input"], reference)
         record["after"] = report.scores(image, reference)
@@ -180,24 +178,26 @@ def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: 
 
 
 def _members(task: Callable, key: Array, data: tuple, members: int, watch: report.Watch):
-    """The fits one after another, as an ensemble.
-
-    After Ctrl-C those that are finished, because others would blur the mean, or of the first
-    the result so far.
-    """
+    """The fits one after another, as an ensemble."""
     keys = jax.random.split(key, members) if members > 1 else [key]
-    fits = []
+    seconds = []  # of each member; one of preset "best" makes several fits
+
+    def one(key: Array):
+        watch.label = f"member {len(seconds) + 1}/{members}" if members > 1 else ""
+        before = len(watch.fits)
+        result = task(key, *data)
+        seconds.append(report.total(watch.fits[before:])["seconds"])
+        return result
+
     with watch.catches_ctrl_c():  # between two fits as well
-        for i in range(members):
-            watch.label = f"member {i + 1}/{members}" if members > 1 else ""
-            result = task(keys[i], *data)
-            if fits and result.stopped_at < watch.settings["steps"] and watch.caught:
-                watch.fits.pop()
-            else:
-                fits.append(result)
-            if watch.caught:
-                break
-    return ensembles.collect(fits)
+        result = ensembles.collect(tasks.each(one, keys))
+    kept = len(result.members)
+    return result, {
+        "members": kept,
+        "steps": int(result.fits.stopped_at[0]),
+        "seconds_of_members": seconds[:kept],
+        "std": {"mean": float(result.std.mean()), "max": float(result.std.max())},
+    }
 
 
 def _white_at_most(std: Array) -> Array:

@@ -85,14 +85,15 @@ class Watch:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
         self.settings = settings
         every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
+        label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
-        bar.set_description(f"{self.label} compiling".strip())
+        bar.set_description(f"{label} compiling".strip())
         with bar, self.catches_ctrl_c():
             try:
                 for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                     times.append(time.perf_counter())
-                    bar.set_description(f"{self.label} fitting".strip(), refresh=False)
+                    bar.set_description(f"{label} fitting".strip(), refresh=False)
                     bar.set_postfix_str(self._postfix(progress), refresh=False)
                     bar.update(progress.step - bar.n)
                     if self.caught:

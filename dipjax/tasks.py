@@ -29,6 +29,7 @@ from dipjax.masks import masked
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
 from dipjax.presets import PRESETS, Preset, automatic, choose
+from dipjax.stopping import Reason
 
 Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
@@ -308,7 +309,21 @@ def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset)
         return driver(key, objective, shape, stop=stop, **settings)
 
     members = settings.pop("members", 1)
-    return one(key) if members == 1 else _mean([one(k) for k in jax.random.split(key, members)])
+    return one(key) if members == 1 else _mean(each(one, jax.random.split(key, members)))
+
+
+def each(one: Callable[[Array], Restoration], keys: Any) -> list[Restoration]:
+    """A fit for each key, one after another, until one is cut short, by Ctrl-C or by failing.
+
+    That one would blur the mean of those before it and is left out, unless it is the first.
+    """
+    fits = []
+    for key in keys:
+        fits.append(one(key))
+        reason = fits[-1].stop_reason
+        if not isinstance(reason, Tracer) and int(reason) in (Reason.RUNNING, Reason.FAILED):
+            return fits[:-1] or fits
+    return fits
 
 
 def _mean(fits: list[Restoration]) -> Restoration:

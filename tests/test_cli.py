@@ -1,6 +1,7 @@
 """The command line as a user meets it: files in, files out, one line for each mistake."""
 
 import json
+import math
 import os
 import signal
 
@@ -295,8 +296,25 @@ def test_ctrl_c_saves_the_mean_of_the_finished_members(folder, monkeypatch, duri
     record = json.loads((folder / "out.json").read_text())
     assert record["interrupted"]
     assert (record["members"], record["steps"]) == (kept, steps)
-    assert len(record["seconds_of_members"]) == kept and at["member"] == int(during)
+    assert len(record["seconds_of_members"]) == kept and at["member"] == math.ceil(during)
     assert images.load("out.png").shape == images.load("std.png").shape == PIXELS.shape
+
+
+@pytest.mark.parametrize("of_members", ["", " --members 2"])
+def test_ctrl_c_ends_all_fits_of_the_preset_best(folder, monkeypatch, of_members):
+    postfix = report.Watch._postfix
+
+    def look(self, progress):
+        if len(self.fits) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return postfix(self, progress)
+
+    monkeypatch.setattr(report.Watch, "_postfix", look)
+    line = "remove-jpeg in.png -o out.png --preset best --steps 20 --json out.json"
+    assert run(line + of_members) == 130
+    record = json.loads((folder / "out.json").read_text())
+    assert record["interrupted"] and images.load("out.png").shape == PIXELS.shape
+    assert 2 * 20 < record["steps"] < 4 * 20
 
 
 MISTAKES = {

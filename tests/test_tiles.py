@@ -108,6 +108,19 @@ def test_every_task_in_tiles(key, y):
     assert np.isfinite(filled).all()
 
 
+def test_best_polishes_all_tiles_at_the_noise_of_the_whole_picture(key, y):
+    levels = []
+
+    def denoise(key, y, *, driver, sigma, members, **settings):
+        levels.append((sigma, members))
+        return negative(key, y, driver=driver)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles.tasks, "denoise", denoise)
+        dipjax.tiled(denoise, key, y, tile=(20, 8), preset="best")
+    assert len(levels) > 1 and set(levels) == {(float(noise.level(y)), 1)}
+
+
 def test_one_tile_is_the_task_itself(key, y):
     options = dict(TINY, code=dipjax.codes.uniform)
     image = dipjax.tiled(dipjax.denoise, key, y, **options)
