@@ -9,7 +9,7 @@ Each draws anew for every entry, and clips to [0, 1] as a picture file does and 
 inputs are. `level` is the way back, from a picture to the `sigma` of its white noise.
 """
 
-from typing import Any, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ from jax.typing import ArrayLike
 from dipjax import images
 
 Array = jax.Array
+
+HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
 
 
 def gaussian(key: Array, x: Array, sigma: float) -> Array:
@@ -80,20 +82,55 @@ def level(y: ArrayLike) -> Array:
     y = jnp.asarray(y)
     if min(y.shape[:2]) < 3:
         return jnp.float32(0.01)
-    size = jnp.abs(jnp.diff(jnp.diff(y, 2, 0), 2, 1))
-    return jnp.maximum(jnp.median(size) / (6 * 0.6745), 0.01)
+    return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
 
 
-def checked(y: ArrayLike, sigma: float | None = None) -> tuple[Array, float]:
+def level_at(x: Array, y: Array) -> Array:
+    """The noise of `y` where the picture is `x`: `s` (H, W, C) with `s(x)^2 = a + b x`.
+
+    White noise, of which all is `a`, and that of counted photons (Foi et al. 2008). `a` and `b`
+    follow from the level of the darker and that of the brighter half of the entries; entries within
+    two levels of black or white, where clipping has taken of the noise, have no part in it.
+
+    Args:
+        x: an estimate of the picture (H, W, C) in [0, 1].
+        y: the noisy picture (H, W, C).
+    """
+    sigma = level(y)
+    if min(y.shape[:2]) < 3:
+        return jnp.full_like(x, sigma)
+    size, middle = _high_pass(y) / HIGH, x[1:-1, 1:-1]
+    whole = (middle > 2 * sigma) & (middle < 1 - 2 * sigma)
+    split = _median(middle, whole)
+    (x0, s0), (x1, s1) = (
+        (_median(middle, half), _median(size, half))
+        for half in (whole & (middle <= split), whole & (middle > split))
+    )
+    b = (s1**2 - s0**2) / jnp.maximum(x1 - x0, 0.1)
+    few = whole.sum() < 1000  # a median of fewer is no level
+    variance = jnp.where(few, sigma**2, s0**2 + b * (x - x0))
+    return jnp.sqrt(jnp.maximum(variance, (sigma / 4) ** 2))
+
+
+def _high_pass(y: Array) -> Array:
+    """`|L * y|` (h - 2, w - 2, C) with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of `x`."""
+    return jnp.abs(jnp.diff(jnp.diff(y, 2, 0), 2, 1))
+
+
+def _median(values: Array, where: Array) -> Array:
+    return jnp.nanmedian(jnp.where(where, values, jnp.nan))
+
+
+def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:
     """A noisy picture (H, W, C) and the level of its noise, given or estimated.
 
     Raises:
         ValueError: for a picture of another shape or range, or a level that is none.
     """
     y = images.check(y)
-    found = cast(Any, level(y) if sigma is None else sigma)
+    found = level(y) if sigma is None else sigma
     if isinstance(found, Tracer):
         return y, cast(float, found)
-    if not 0 < found <= 10:
+    if not 0 < float(found) <= 10:
         raise ValueError(f"sigma {found}: must be positive, on the scale where white is 1")
     return y, float(found)

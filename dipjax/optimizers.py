@@ -68,4 +68,3 @@ def parameter_noise(
         return jax.tree.map(shaken, updates, params), state._replace(step=state.step + 1)
 
     return optax.GradientTransformation(init, update)
-

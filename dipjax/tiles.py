@@ -106,10 +106,7 @@ def iterate(
     y, data = _checked(task, y, data)
     own = task is tasks.denoise and "code" not in settings
     if own:
-        sigma = float(noise.level(y))
-        # All tiles are polished at the one noise; members would start from one another's params.
-        best = {"sigma": sigma, "members": 1} if settings.get("preset") == "best" else {}
-        settings = {**OWN_CODE, "jitter": float(f"{JITTER * sigma:.1e}"), **best, **settings}
+        settings = {**OWN_CODE, "jitter": float(f"{JITTER * noise.level(y):.1e}"), **settings}
     warm = (WARM if own else 1.0) if warm is None else warm
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import tasks
+from dipjax import noise, tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Downsample
 
@@ -216,6 +216,14 @@ def test_best_denoises_with_a_pilot(key, x):
     assert float(jnp.abs(result.image - bad).max()) > 1e-3
     with pytest.raises(ValueError, match="sigma 0: must be positive"):
         dipjax.denoise(key, y, sigma=0, **settings)
+
+
+def test_best_leaves_a_fit_alone_where_the_noise_is_salt_and_pepper(key, x):
+    settings = dict(generator=TINY["generator"], steps=3)
+    y = noise.impulse(key, x, 0.3)
+    fitted = dipjax.denoise(key, y, preset="fast", **settings)
+    best = dipjax.denoise(key, y, preset="best", members=1, sigma=0.01, **settings)
+    np.testing.assert_allclose(best.image, jnp.clip(fitted.image, 0, 1), atol=1e-6)
 
 
 # --- bad input -----------------------------------------------------------------------------

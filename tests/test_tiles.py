@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import grids, noise, relay, tiles
+from dipjax import grids, relay, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -108,19 +108,6 @@ def test_every_task_in_tiles(key, y):
     assert np.isfinite(filled).all()
 
 
-def test_best_polishes_all_tiles_at_the_noise_of_the_whole_picture(key, y):
-    levels = []
-
-    def denoise(key, y, *, driver, sigma, members, **settings):
-        levels.append((sigma, members))
-        return negative(key, y, driver=driver)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles.tasks, "denoise", denoise)
-        dipjax.tiled(denoise, key, y, tile=(20, 8), preset="best")
-    assert len(levels) > 1 and set(levels) == {(float(noise.level(y)), 1)}
-
-
 def test_one_tile_is_the_task_itself(key, y):
     options = dict(TINY, code=dipjax.codes.uniform)
     image = dipjax.tiled(dipjax.denoise, key, y, **options)
@@ -201,15 +188,6 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(key, y, tmp_path):
     with pytest.raises(ValueError, match="something else"):
         dipjax.tiled(dipjax.denoise, key, y, **(options | dict(folder=tmp_path)))
     assert files == {path: path.read_bytes() for path in (tmp_path / "tiles").iterdir()}
-
-
-@pytest.mark.parametrize("sigma", [0.03, 0.1, 0.2])
-def test_the_noise_level_is_seen_through_a_picture(sigma):
-    rows, columns = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
-    x = (rows // 16 + columns // 12) % 2 * 0.4 + 0.1 * np.sin(rows * columns / 300)
-    y = x[..., None] + sigma * RNG.standard_normal((96, 64, 1))
-    assert noise.level(y) == pytest.approx(sigma, rel=0.2)
-    assert noise.level(x[..., None]) < 0.03
 
 
 @pytest.mark.parametrize(

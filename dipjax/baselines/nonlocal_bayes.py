@@ -31,7 +31,7 @@ BLOCK = 64  # groups at once: a few MB
 
 
 def nonlocal_bayes(
-    y: ArrayLike, *, sigma: float | None = None, pilot: ArrayLike | None = None
+    y: ArrayLike, *, sigma: float | Array | None = None, pilot: ArrayLike | None = None
 ) -> Array:
     """Remove Gaussian noise by groups of alike patches.
 
