@@ -25,7 +25,7 @@ def test_white_noise_is_the_same_in_light_and_dark(key):
     np.testing.assert_allclose(s, 0.06, rtol=0.2)
 
 
-@pytest.mark.parametrize("peak", [60, 200])
+@pytest.mark.parametrize("peak", [40, 60])
 def test_photon_noise_grows_with_the_root_of_the_light(key, peak):
     ramp = jnp.broadcast_to(jnp.linspace(0.2, 0.9, 96)[:, None, None], (96, 64, 3))
     s = noise.level_at(ramp, noise.poisson(key, ramp, peak))
