@@ -1,12 +1,13 @@
 """Images from the activations of a network: feature inversion and activation maximisation.
 
     invert_features       E(x) = |Phi(x) - Phi_0|^2 / |Phi_0|^2
-    maximize_activation   E(x) = -Phi_u(x), or |target - Phi_u(x)|
+    maximize_activation   E(x) = -Phi_u(x), or |target - Phi_u(x)|, or -log p_c(x) for a class
 
 Recipes like those of `dipjax.tasks`: an energy and published settings for the one fit. Settings
 that are not those of `fit`: `multiple`, to which height and width of the generated image are
-rounded up before the image is cut out of it, `regularizer`, which is added to the energy, and
-`local`, other settings for a layer whose entries see less than half of the picture.
+rounded up before the image is cut out of it, `regularizer`, which is added to the energy,
+`local`, other settings for a layer whose entries see less than half of the picture, and `views`,
+the parts of it of which each is to show the class.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ import optax
 
 from dipjax import codes, images
 from dipjax.features.network import Network, class_index
-from dipjax.features.objectives import FeatureError, MinusActivation, Statistics, gram
+from dipjax.features.objectives import FeatureError, MinusActivation, MinusClass, Statistics, gram
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass, Pixels
 from dipjax.guard import Guard
@@ -78,6 +79,7 @@ def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
 PIXELS: Preset = {**TAPERED, "generator": Pixels(), "code": grey, "jitter": 0.0}
 PUBLISHED: Preset = {"code": codes.uniform, "decay": 0.99, "multiple": 64, "steps": 3100}
 NO_FALL = Guard(fall=float("inf"))  # an activation has no decibels
+VIEWS = ((0.0, 1.0), (0.1, 0.85), (0.2, 1.0))
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "invert_features": {
@@ -112,11 +114,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "jitter": 0.03,
             "guard": NO_FALL,
         },
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 500, "guard": NO_FALL},
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 500, "guard": NO_FALL, "views": VIEWS},
         "tv": {
             **PIXELS,
             "steps": 500,
             "guard": NO_FALL,
+            "views": VIEWS,
             "regularizer": 1e-6 * TotalVariation(beta=2.0),
         },
     },
@@ -185,6 +188,10 @@ def maximize_activation(
 ) -> Restoration:
     """The image that a unit or a class of a network likes best: `min E(x) = -Phi_u(x)`.
 
+    For a class of a whole network, and nothing asked for but that, "fast" and "tv" minimise
+    `-log p_c` of several parts of the picture instead (see `features.MinusClass`): of the class
+    alone, and of no pattern that is lost when the picture is moved.
+
     Args:
         key: of all randomness; the same key gives the same bits.
         phi: a network of `dipjax.features`.
@@ -207,13 +214,18 @@ def maximize_activation(
         ValueError: for an unknown layer, class or preset, a channel that the layer has not, a
             window below 1, or an image too small for the network.
     """
+    sure = layer is None
     layer = phi.class_layer if layer is None else phi.resolve(layer)
     size = (phi.size, phi.size) if shape is None else shape
     channels = jax.eval_shape(phi(layer).forward, _image(size)).shape[-1]
     index = _unit(unit, layer, channels)
     if window is not None and window < 1:
         raise ValueError(f"window must be at least 1, not {window}")
-    energy = MinusActivation(phi.upto(layer), index, target, window)
+    views = choose(PRESETS["maximize_activation"], preset).get("views", ())
+    if views and sure and target is None and window is None:
+        energy = MinusClass(phi, index, views)
+    else:
+        energy = MinusActivation(phi.upto(layer), index, target, window)
     return _run(key, energy, size, "maximize_activation", preset, driver, settings)
 
 
@@ -236,6 +248,7 @@ def _run(
 ) -> Restoration:
     """The fit, on a generated image as large as the preset wants it, and the part asked for."""
     chosen = dict(choose(PRESETS[task], preset))
+    chosen.pop("views", None)
     finer = chosen.pop("local", {})
     settings = {**chosen, **(finer if local else {}), **settings}
     multiple, regularizer = settings.pop("multiple", 1), settings.pop("regularizer", None)

@@ -96,6 +96,20 @@ def test_minus_activation(phi, x):
     assert MinusActivation(phi, 3, window=99)(x) == MinusActivation(phi, 3)(x)
 
 
+def test_minus_class_is_the_mean_over_the_views(key):
+    whole = features.squeezenet(jax.random.key(0), version="1.1")
+    x = jax.random.uniform(key, (60, 60, 3))
+
+    def one(x):
+        view = features.centred(x, whole.size)
+        a, p = (whole(layer)(view).ravel()[7] for layer in whole.layers[-2:])
+        return -jnp.log(p) - a / 10
+
+    expected = (one(x) + one(x[12:48, 12:48])) / 2
+    energy = features.MinusClass(whole, 7, ((0.0, 1.0), (0.2, 0.8)))
+    assert energy(x) == pytest.approx(float(expected), rel=1e-4)
+
+
 # --- inversion -----------------------------------------------------------------------------
 
 
@@ -207,6 +221,8 @@ def test_a_class_by_name(key):
     assert recorded.objective.unit == 100
     assert recorded.objective.network.layers[-1] == "conv10"
     assert recorded.shape == (224, 224, 3)
+    dipjax.maximize_activation(key, whole, None, "black swan", preset="fast", driver=recorded)
+    assert (recorded.objective.unit, recorded.objective.network) == (100, whole)
     dipjax.maximize_activation(key, whole, None, 100, preset="paper", driver=recorded)
     assert recorded.shape == (256, 256, 3)
     g = recorded.settings["generator"]

@@ -11,6 +11,7 @@ from dipjax.features.network import class_index as class_index
 from dipjax.features.network import classes as classes
 from dipjax.features.objectives import FeatureError as FeatureError
 from dipjax.features.objectives import MinusActivation as MinusActivation
+from dipjax.features.objectives import MinusClass as MinusClass
 from dipjax.features.squeezenet import squeezenet as squeezenet
 from dipjax.features.vgg import vgg16 as vgg16
 from dipjax.features.vgg import vgg19 as vgg19

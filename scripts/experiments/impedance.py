@@ -38,7 +38,9 @@ def items(lab: Lab) -> dict[str, Callable[[], Found]]:
 
 
 def _fit(lab: Lab, kind: str, seed: int) -> Found:
-    x = lab.shrink(lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 128)
+    x = lab.shrink(
+        lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 96 if lab.tiny else 128
+    )
     data_key, key = jax.random.split(jax.random.fold_in(lab.key, seed))
     target = targets(data_key, x)[kind]
     steps = {"tiny": 200, "cpu": 500}.get(lab.scale.name, 10000)
