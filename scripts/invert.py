@@ -33,6 +33,7 @@ RESULTS = HERE / "results"
 PICTURES = ("building", "monkey")
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 SIZE = 128
+CLASS_SIZE = 160
 PRESETS = ("fast", "tv")
 TV_WEIGHTS = (1e-5, 1e-4, 1e-3)  # of which the best for the picture: more than it could know
 
@@ -97,7 +98,13 @@ def activate(name: str, preset: str, seed: int) -> dict[str, Any]:
     """One class of SqueezeNet, maximised: its record."""
     judge, watch = squeezenet(), report.Watch()
     result = dipjax.maximize_activation(
-        jax.random.key(seed), judge, None, name, preset=preset, driver=watch
+        jax.random.key(seed),
+        judge,
+        None,
+        name,
+        shape=(CLASS_SIZE, CLASS_SIZE),
+        preset=preset,
+        driver=watch,
     )
     image = jnp.clip(result.image, 0, 1)
     images.save(path("class", name.replace(" ", "_"), preset).with_suffix(".png"), image)

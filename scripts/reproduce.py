@@ -97,7 +97,8 @@ def show(name: str, here: Lab) -> None:
     if not summary:
         print(f"{name}: nothing was measured yet at scale {here.scale.name}")
         return
-    print(f"{here.folder / here.scale.name / name}.png, .json")
+    files = (here.folder / here.scale.name / f"{name}.{kind}" for kind in ("png", "json"))
+    print(*(file for file in files if file.exists()), sep="\n")
     for title, table in summary.items():
         if title.startswith("table"):
             print(f"{title.removeprefix('table').strip()}\n{tables.markdown(table)}".strip())

@@ -104,6 +104,17 @@ def test_a_run_writes_a_figure_and_numbers_and_does_nothing_twice(counted, tmp_p
     assert calls == ["a", "bb", "ccc"]
 
 
+def test_the_numbers_of_a_clone_stand_without_the_pictures(counted, tmp_path):
+    """Records are committed, their pictures are not."""
+    experiment, calls = counted
+    summary = lab.run("counted", experiment, made(tmp_path))
+    for picture in tmp_path.rglob("*.png"):
+        picture.unlink()
+    assert lab.draw("counted", experiment, made(tmp_path)) == summary
+    assert lab.run("counted", experiment, made(tmp_path)) == summary and len(calls) == 3
+    assert not (tmp_path / "tiny/counted.png").exists()
+
+
 def test_an_interrupted_run_goes_on_with_the_next_item(counted, tmp_path, monkeypatch):
     experiment, calls = counted
     monkeypatch.setattr(lab.report.Watch, "interrupted", property(lambda _: len(calls) == 2))

@@ -100,13 +100,13 @@ def test_minus_class_is_the_mean_over_the_views(key):
     whole = features.squeezenet(jax.random.key(0), version="1.1")
     x = jax.random.uniform(key, (60, 60, 3))
 
-    def one(x):
-        view = features.centred(x, whole.size)
+    def one(x, size):
+        view = features.centred(x, size)
         a, p = (whole(layer)(view).ravel()[7] for layer in whole.layers[-2:])
         return -jnp.log(p) - a / 10
 
-    expected = (one(x) + one(x[12:48, 12:48])) / 2
-    energy = features.MinusClass(whole, 7, ((0.0, 1.0), (0.2, 0.8)))
+    expected = (one(x, 224) + one(x[12:48, 12:48], 112)) / 2
+    energy = features.MinusClass(whole, 7, ((0.0, 1.0, 1.0), (0.2, 0.8, 0.5)))
     assert energy(x) == pytest.approx(float(expected), rel=1e-4)
 
 

@@ -12,6 +12,7 @@ from dipjax.objectives import Objective
 
 Array = jax.Array
 Statistics = Literal["activations", "gram"]
+View = tuple[float, float, float]
 
 TINY = 1e-12  # a layer that says nothing at all has an energy all the same
 
@@ -100,35 +101,31 @@ class MinusActivation(Objective):
 class MinusClass(Objective):
     """`E(x) = -mean_v (log p_c(x_v) + a_c(x_v) / 10)`: the network is sure of class `c`.
 
-    `a` are the arguments of the softmax `p`, and `x_v` is a part of the picture, enlarged to the
-    network's size. A pattern that only fools the network at one size and place does not at another;
-    `log p_c` alone has nothing left to ask for as soon as the network is sure, and `a_c` alone
-    pleases other classes as well.
+    `a` are the arguments of the softmax `p`, and `x_v` is a part of the picture at another size. A
+    pattern that only fools the network at one size and place does not at another; `log p_c` alone
+    has nothing left to ask for as soon as the network is sure, and `a_c` alone pleases other
+    classes as well.
 
     Attributes:
         network: `Phi`, whole: its last layer is a softmax.
         unit: `c`, from 0.
-        views: where each part begins and ends, along both sides, as parts of them.
+        views: where each part begins and ends, along both sides, as parts of them; and its size,
+            as a part of the network's, which is 1 for networks that take one size only.
     """
 
     network: Network
     unit: int | Array
-    views: tuple[tuple[float, float], ...] = flax.struct.field(
-        pytree_node=False, default=((0.0, 1.0),)
-    )
+    views: tuple[View, ...] = flax.struct.field(pytree_node=False, default=((0.0, 1.0, 1.0),))
 
     def __call__(self, x: Array) -> Array:
-        return sum((self._energy(_part(x, v)) for v in self.views), jnp.zeros(())) / len(self.views)
+        return sum((self._energy(x, *v) for v in self.views), jnp.zeros(())) / len(self.views)
 
-    def _energy(self, x: Array) -> Array:
-        before = self.network.layers[-2]
-        a = self.network.activations(centred(x, self.network.size), (before,))[before].ravel()
+    def _energy(self, x: Array, begin: float, end: float, size: float) -> Array:
+        rows, columns = (slice(round(n * begin), round(n * end)) for n in x.shape[:2])
+        view = centred(x[rows, columns], round(size * self.network.size))
+        layer = self.network.layers[-2]
+        a = self.network.activations(view, (layer,))[layer].ravel()
         return -jax.nn.log_softmax(a)[self.unit] - a[self.unit] / 10
-
-
-def _part(x: Array, view: tuple[float, float]) -> Array:
-    rows, columns = (slice(*(round(n * end) for end in view)) for n in x.shape[:2])
-    return x[rows, columns]
 
 
 def _centre(a: Array, n: int) -> Array:

@@ -195,7 +195,8 @@ def draw(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
         "items": {record.name: {**record.numbers, **record.meta} for record in records},
     }
     report.write_json(folder / f"{name}.json", summary)
-    figures.save(folder / f"{name}.png", experiment.draw(records, summary))
+    if all(record.views for record in records):
+        figures.save(folder / f"{name}.png", experiment.draw(records, summary))
     return summary
 
 
@@ -231,9 +232,9 @@ def _read(folder: Path, item: str, lab: Lab) -> Record | None:
     record = json.loads(file.read_text())
     if any(record[name] != value for name, value in _identity(lab).items()):
         return None
-    views = {
-        title: images.load(folder / f"{item}-{i}.png") for i, title in enumerate(record["views"])
-    }
+    files = {title: folder / f"{item}-{i}.png" for i, title in enumerate(record["views"])}
+    # Records are committed, and most of their pictures are not.
+    views = {title: images.load(path) for title, path in files.items() if path.exists()}
     meta = {name: record["meta"][name] for name in record["meta"] if name != "versions"}
     return Record(item, record["numbers"], views, meta)
 
