@@ -190,7 +190,7 @@ def _members(task: Callable, key: Array, data: tuple, members: int, watch: repor
         return result
 
     with watch.catches_ctrl_c():  # between two fits as well
-        result = ensembles.collect(tasks.each(one, keys))
+        result = ensembles.collect(tasks.each(one, keys, watch))
     kept = len(result.members)
     return result, {
         "members": kept,

@@ -10,6 +10,7 @@ rounded up before the image is cut out of it, `regularizer`, which is added to t
 the parts of it of which each is to show the class.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -224,8 +225,9 @@ def maximize_activation(
         raise ValueError(f"window must be at least 1, not {window}")
     views = choose(PRESETS["maximize_activation"], preset).get("views", ())
     if views and sure and target is None and window is None:
-        whole = layer.startswith("fc")  # fully connected layers take one size only
-        energy = MinusClass(phi, index, tuple((*v[:2], 1.0) if whole else v for v in views))
+        # Only a mean over all pixels takes another size than the network's.
+        free = math.isinf(phi.receptive(phi.layers[-1]).size)
+        energy = MinusClass(phi, index, tuple(v if free else (*v[:2], 1.0) for v in views))
     else:
         energy = MinusActivation(phi.upto(layer), index, target, window)
     return _run(key, energy, size, "maximize_activation", preset, driver, settings)

@@ -317,13 +317,14 @@ def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset)
         return driver(key, objective, shape, stop=stop, **settings)
 
     members = settings.pop("members", 1)
-    return one(key) if members == 1 else _mean(each(one, jax.random.split(key, members)))
+    return one(key) if members == 1 else _mean(each(one, jax.random.split(key, members), driver))
 
 
-def each(one: Callable[[Array], Restoration], keys: Any) -> list[Restoration]:
+def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list[Restoration]:
     """A fit for each key, one after another, until one is cut short, by Ctrl-C or by failing.
 
-    That one would blur the mean of those before it and is left out, unless it is the first.
+    That one would blur the mean of those before it and is left out, unless it is the first. A
+    driver that knows of a Ctrl-C between two fits says so by `ended`, as `report.Watch` does.
     """
     fits = []
     for key in keys:
@@ -331,6 +332,8 @@ def each(one: Callable[[Array], Restoration], keys: Any) -> list[Restoration]:
         reason = fits[-1].stop_reason
         if not isinstance(reason, Tracer) and int(reason) in (Reason.RUNNING, Reason.FAILED):
             return fits[:-1] or fits
+        if getattr(driver, "ended", False):
+            break
     return fits
 
 
