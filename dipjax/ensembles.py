@@ -21,6 +21,7 @@ from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from dipjax import memory, tasks
+from dipjax.compiler import compiled
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass
 
@@ -108,7 +109,8 @@ def ensemble(
         _check(fn, [arguments(i) for i in range(1 if shared else count)], settings)
     if how == "map" and not traced:
         # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
-        return collect([jax.block_until_ready(one(i)) for i in range(count)])
+        waited = lambda i: jax.block_until_ready(one(i))  # noqa: E731
+        return collect(tasks.each(waited, range(count), _driver(fn, settings)))
     if how == "map":
         return _summary(lax.map(one, jnp.arange(count)))
     many, arrays = _many(fn, data, settings, axes, count)
@@ -150,7 +152,7 @@ def spread(fn: Callable, mesh: Mesh | None = None) -> Callable:
     devices = np.array(jax.local_devices()) if mesh is None else mesh.devices.ravel()
     # Auto, whatever the mesh was: results are then used like any other array.
     mesh, axis = Mesh(devices, "members", axis_types=(AxisType.Auto,)), PartitionSpec("members")
-    mapped = jax.jit(
+    mapped = compiled(
         jax.shard_map(jax.vmap(fn), mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
     )
 

@@ -17,6 +17,7 @@ from jax.core import Tracer
 
 from dipjax import codes, guard, stopping
 from dipjax.codes import Code, Jitter
+from dipjax.compiler import compiled
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
@@ -363,7 +364,7 @@ def _checked(result: Restoration) -> Restoration:
     return result
 
 
-@partial(jax.jit, static_argnames=("settings", "shape", "steps"))
+@partial(compiled, static_argnames=("settings", "shape", "steps"))
 def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
     run = _start(key, objective, z, settings, shape, steps, start)
     chunks = -(-steps // CHUNK)
@@ -376,7 +377,7 @@ def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -
     return finish(run)
 
 
-@partial(jax.jit, static_argnames=("settings", "length"), donate_argnames="run")
+@partial(compiled, static_argnames=("settings", "length"), donate_argnames="run")
 def _advance(key, run: Run, objective, settings: Settings, length: int):
     run = _chunk(key, run, objective, settings, length)
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)
@@ -409,7 +410,7 @@ def _start(key, objective, z, settings: Settings, shape, steps: int, start=None)
     )
 
 
-_started = jax.jit(_start, static_argnames=("settings", "shape", "steps"))
+_started = compiled(_start, static_argnames=("settings", "shape", "steps"))
 
 
 def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Array]:

@@ -156,7 +156,8 @@ def invert_features(
             jitter where entries of the (last) layer see less than half of the picture, or "tv", the
             total variation of Mahendran and Vedaldi (2015) in place of the network.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit`, `multiple` or `regularizer` in place of the preset's.
+        **settings: arguments of `fit`, `multiple`, `regularizer` or `local` in place of the
+            preset's.
 
     Returns:
         A `Restoration`; `.image` (H, W, 3) is the average of the iterates.
@@ -171,8 +172,11 @@ def invert_features(
         targets = {name: gram(a) for name, a in targets.items()}
     last = max(weights, key=phi.layers.index)
     energy = FeatureError(phi.upto(last), targets, weights, statistics)
-    local = 2 * phi.receptive(last).size <= min(size)
-    return _run(key, energy, size, "invert_features", preset, driver, settings, local=local)
+    chosen = dict(choose(PRESETS["invert_features"], preset))
+    local = settings.pop("local", chosen.pop("local", {}))
+    if 2 * phi.receptive(last).size <= min(size):
+        chosen |= local
+    return _run(key, energy, size, driver, {**chosen, **settings})
 
 
 def maximize_activation(
@@ -207,7 +211,8 @@ def maximize_activation(
         preset: "paper" (Ulyanov et al. 2020), "fast", the default on a CPU, or "tv", total
             variation in place of the network.
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit`, `multiple` or `regularizer` in place of the preset's.
+        **settings: arguments of `fit`, `multiple`, `regularizer` or `views` (see
+            `features.MinusClass`; none for the activation alone) in place of the preset's.
 
     Returns:
         A `Restoration`; `.image` (H, W, 3) is the average of the iterates.
@@ -223,14 +228,15 @@ def maximize_activation(
     index = _unit(unit, layer, channels)
     if window is not None and window < 1:
         raise ValueError(f"window must be at least 1, not {window}")
-    views = choose(PRESETS["maximize_activation"], preset).get("views", ())
+    settings = {**choose(PRESETS["maximize_activation"], preset), **settings}
+    views = settings.pop("views", ())
     if views and sure and target is None and window is None:
         # Only a mean over all pixels takes another size than the network's.
         free = math.isinf(phi.receptive(phi.layers[-1]).size)
         energy = MinusClass(phi, index, tuple(v if free else (*v[:2], 1.0) for v in views))
     else:
         energy = MinusActivation(phi.upto(layer), index, target, window)
-    return _run(key, energy, size, "maximize_activation", preset, driver, settings)
+    return _run(key, energy, size, driver, settings)
 
 
 # --- from here on: what both share ---------------------------------------------------------
@@ -247,14 +253,8 @@ class Cut(Objective):
         return self.objective(x[: self.shape[0], : self.shape[1]])
 
 
-def _run(
-    key, energy: Objective, size, task: str, preset, driver: Driver, settings, *, local=False
-) -> Restoration:
-    """The fit, on a generated image as large as the preset wants it, and the part asked for."""
-    chosen = dict(choose(PRESETS[task], preset))
-    chosen.pop("views", None)
-    finer = chosen.pop("local", {})
-    settings = {**chosen, **(finer if local else {}), **settings}
+def _run(key, energy: Objective, size, driver: Driver, settings: Preset) -> Restoration:
+    """The fit, on a generated image as large as the settings want it, and the part asked for."""
     multiple, regularizer = settings.pop("multiple", 1), settings.pop("regularizer", None)
     energy = energy if regularizer is None else energy + regularizer
     (h, w), (gh, gw) = size, (-(-n // multiple) * multiple for n in size)

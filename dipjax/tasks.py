@@ -330,7 +330,8 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
     for key in keys:
         fits.append(one(key))
         reason = fits[-1].stop_reason
-        if not isinstance(reason, Tracer) and int(reason) in (Reason.RUNNING, Reason.FAILED):
+        known = reason is not None and not isinstance(reason, Tracer)
+        if known and int(reason) in (Reason.RUNNING, Reason.FAILED):
             return fits[:-1] or fits
         if getattr(driver, "ended", False):
             break

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from dipjax import compiler
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # The programs are tiny: compiling them is nearly all of the time, and a third of it is to make them
 # fast. What is measured of a program (tests/test_memory.py) is of the same kind either way.
@@ -44,3 +46,23 @@ def count_params(key):
         return sum(leaf.size for leaf in jax.tree.leaves(params))
 
     return count
+
+
+@pytest.fixture
+def compilations():
+    """The programs that are compiled while the test runs, by duration; clear it before you look."""
+    seconds = []
+
+    def listener(name, duration, **_):
+        if "backend_compile" in name:
+            seconds.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield seconds
+    jax.monitoring.unregister_event_duration_listener(listener)
+
+
+@pytest.fixture(autouse=True)
+def room():
+    """So that no test is the one in which the programs of all before it are forgotten."""
+    compiler.make_room(share=0.4)

@@ -16,6 +16,7 @@ from dipjax.fitting import Restoration
 from dipjax.generators import Hourglass
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
+from dipjax.stopping import Reason
 
 SHAPE = (8, 6, 3)
 
@@ -108,12 +109,13 @@ def test_one_member(key, ys):
     np.testing.assert_array_equal(result.std, 0)
 
 
-def test_a_single_fit_has_compiled_everything(key, ys, masks):
-    TASK(key, ys[0], masks[0])
-    before = fitting._fit._cache_size()
+def test_a_second_ensemble_compiles_nothing(key, ys, masks, compilations):
     ensemble(TASK, key, ys[0], masks[0], members=3)
     ensemble(TASK, key, ys, masks, in_axes=0)
-    assert fitting._fit._cache_size() == before
+    compilations.clear()
+    ensemble(TASK, jax.random.key(3), ys[1], masks[0], members=3)
+    ensemble(TASK, jax.random.key(3), ys, masks, in_axes=0)
+    assert not compilations
 
 
 # --- every way is the loop -----------------------------------------------------------------
@@ -149,18 +151,13 @@ def test_vmap_over_ensembles(key, ys, masks):
 
 
 @pytest.mark.parametrize("how", ["vmap", "devices"])
-def test_another_picture_compiles_nothing(key, ys, how):
-    compiled = []
+def test_another_picture_compiles_nothing(key, ys, how, compilations):
     run = partial(ensemble, dipjax.denoise, members=2, how=how, batch=2, code=ys[0], **TINY)
     run(key, ys[0])
     run(key, ys[1])
-    listener = lambda name, seconds, **_: compiled.append(name)  # noqa: E731
-    jax.monitoring.register_event_duration_secs_listener(listener)
-    try:
-        run(jax.random.key(5), ys[2])
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listener)
-    assert not [name for name in compiled if "backend_compile" in name]
+    compilations.clear()
+    run(jax.random.key(5), ys[2])
+    assert not compilations
 
 
 def test_members_are_made_one_after_another(key, ys):
@@ -176,6 +173,17 @@ def test_members_are_made_one_after_another(key, ys):
     with pytest.raises(KeyboardInterrupt):
         ensemble(dipjax.denoise, key, ys[0], members=3, driver=driver)
     assert len(calls) == 2
+
+
+def test_a_member_cut_short_is_left_out_and_ends_the_ensemble(key, ys):
+    reasons = iter([Reason.STEPS, Reason.RUNNING, Reason.STEPS])
+
+    def driver(key, objective, shape, **settings):
+        result = dipjax.fit(key, objective, shape, **{**settings, **TINY})
+        return result._replace(stop_reason=np.array(next(reasons)))
+
+    result = ensemble(dipjax.inpaint, key, ys[0], jnp.eye(8, 6), members=3, driver=driver)
+    assert len(result.members) == 1
 
 
 def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):

@@ -229,6 +229,18 @@ def test_a_class_by_name(key):
     assert (g.skips, g.kernels_up) == ((0, 4, 4, 4, 4, 4), (5, 3, 5, 3, 5, 3))
 
 
+def test_the_views_of_a_class_are_the_caller_s(key):
+    whole = features.squeezenet(jax.random.key(0), version="1.1")
+    maximize = partial(dipjax.maximize_activation, key, whole, None, 100, driver=recorded)
+    views = ((0.0, 1.0, 0.5),)
+    for preset in ("fast", "paper"):
+        maximize(preset=preset, views=views)
+        energy = recorded.objective  # of a part of the image, in the paper
+        assert getattr(energy, "objective", energy).views == views
+    maximize(preset="fast", views=())
+    assert isinstance(recorded.objective, MinusActivation)
+
+
 # --- parameter noise -----------------------------------------------------------------------
 
 
@@ -332,5 +344,7 @@ def test_settings_are_changed_one_by_one(key, phi, x):
     for layer in ("fire3", ["fire3", "conv1"]):
         dipjax.invert_features(key, x, phi, layer, preset="fast", driver=recorded)
         assert recorded.settings == fast
+    dipjax.invert_features(key, x, phi, "conv1", preset="fast", local={}, driver=recorded)
+    assert recorded.settings == fast
     with pytest.raises(TypeError, match="stepz"):
         dipjax.invert_features(key, x, phi, "conv1", stepz=7)

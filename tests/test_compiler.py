@@ -1,0 +1,55 @@
+"""A program of its own gets the options, a part of another one works; there is room for many."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dipjax import compiler
+from dipjax.compiler import compiled
+
+
+def mappings():
+    return compiler.MAPPINGS.read_bytes().count(b"\n")
+
+
+def test_it_is_jit_alone_and_inside_of_anything(key):
+    x = jax.random.normal(key, (3, 4))
+    f = compiled(lambda x, power: jnp.sum(x**power), static_argnames="power")
+    assert f(x, power=2) == pytest.approx(float((x**2).sum()), rel=1e-6)
+    np.testing.assert_allclose(jax.vmap(lambda x: f(x, power=2))(x), (x**2).sum(1), rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(lambda x: f(x, power=2))(x), 2 * x, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda x: f(x, power=2))(x), (x**2).sum(), rtol=1e-6)
+
+
+def test_options_that_are_not_known_are_left_out(monkeypatch):
+    monkeypatch.setattr(compiler, "CPU", {"xla_no_such_option": True})
+    compiler._options.cache_clear()
+    try:
+        assert compiler._options() is None
+        assert compiled(lambda x: 2 * x)(3) == 6
+    finally:
+        compiler._options.cache_clear()
+
+
+def test_this_xla_knows_them():
+    if jax.default_backend() == "cpu":
+        assert compiler._options() == compiler.CPU
+
+
+@pytest.mark.skipif(not compiler.MAPPINGS.exists(), reason="no Linux")
+def test_programs_are_forgotten_where_there_is_no_room(monkeypatch, tmp_path, compilations):
+    f = compiled(lambda x: jnp.sin(x) + 1)
+    limit = tmp_path / "max_map_count"
+    monkeypatch.setattr(compiler, "LIMIT", limit)
+    for room, forgotten in ((10, False), (1, True)):
+        f(1.0)
+        compilations.clear()
+        limit.write_text(str(int(room * mappings())))
+        f(2.0)
+        assert bool(compilations) == forgotten
+
+
+def test_another_system_has_other_limits(monkeypatch, tmp_path):
+    monkeypatch.setattr(compiler, "LIMIT", tmp_path / "no such file")
+    compiler.make_room(share=0)
