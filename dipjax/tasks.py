@@ -38,6 +38,7 @@ Driver = Callable[..., Restoration]  # called like `fit`
 PILOT = 0.3  # how much of the pilot is the fit
 POLISH = 0.6  # and how much of the result is not the fit
 OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
+CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
 
 
@@ -330,8 +331,7 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
     for key in keys:
         fits.append(one(key))
         reason = fits[-1].stop_reason
-        known = reason is not None and not isinstance(reason, Tracer)
-        if known and int(reason) in (Reason.RUNNING, Reason.FAILED):
+        if not (reason is None or isinstance(reason, Tracer)) and int(reason) in CUT_SHORT:
             return fits[:-1] or fits
         if getattr(driver, "ended", False):
             break
