@@ -7,7 +7,13 @@ import pytest
 from jax import lax
 
 from dipjax.generators import convolution
-from dipjax.generators.convolution import NHWC, convolve, deconvolve, winograd
+from dipjax.generators.convolution import (
+    NHWC,
+    convolve,
+    deconvolve,
+    winograd,
+    winograd_kernel_gradient,
+)
 
 
 def library(x, w, stride=1):
@@ -53,6 +59,15 @@ def test_winograd_is_as_exact_as_the_plain_form_in_float32(key, x64):
     x, w = jax.random.normal(key, (34, 34, 64)), jax.random.normal(key, (3, 3, 64, 8))
     exact, x, w = library(x, w), x.astype(jnp.float32), w.astype(jnp.float32)
     error, error_plain = (float(jnp.abs(f(x, w) - exact).max()) for f in (winograd, library))
+    assert error < 4 * error_plain
+
+
+def test_its_kernel_gradient_is_as_exact_as_the_plain_form_in_float32(key, x64):
+    x, dy = jax.random.normal(key, (34, 34, 8)), jax.random.normal(key, (32, 32, 8))
+    exact = convolution._kernel_gradient(x, dy, 1, 3)
+    x, dy = x.astype(jnp.float32), dy.astype(jnp.float32)
+    ours, plain = winograd_kernel_gradient(x, dy), convolution._kernel_gradient(x, dy, 1, 3)
+    error, error_plain = (float(jnp.abs(dw - exact).max()) for dw in (ours, plain))
     assert error < 4 * error_plain
 
 

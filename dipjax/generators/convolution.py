@@ -7,7 +7,7 @@ loop at a hundredth). So on the CPU everything that is large is written as matri
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -108,13 +108,7 @@ def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array
 
 
 def _products(x: Array, w: Array, stride: int) -> Array:
-    pixels, channels = x.shape[0] * x.shape[1], min(w.shape[2:])
-    if (
-        w.shape[0] == 3
-        and stride == 1
-        and pixels >= WINOGRAD_PIXELS
-        and channels >= WINOGRAD_CHANNELS
-    ):
+    if _for_winograd(w.shape, stride, x.shape[0] * x.shape[1]):
         return winograd(x, w)
     # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
     # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
@@ -125,7 +119,14 @@ def _products(x: Array, w: Array, stride: int) -> Array:
 
 def _products_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
     dx = _adjoint(w, dy, stride, x.shape)
+    if _for_winograd(w.shape, stride, x.shape[0] * x.shape[1]):
+        return dx, winograd_kernel_gradient(x, dy)
     return dx, _kernel_gradient(x, dy, stride, w.shape[0])
+
+
+def _for_winograd(kernel: tuple[int, ...], stride: int, pixels: int) -> bool:
+    many = pixels >= WINOGRAD_PIXELS and min(kernel[2:]) >= WINOGRAD_CHANNELS
+    return kernel[0] == 3 and stride == 1 and many
 
 
 def _kernel_gradient(x: Array, dy: Array, stride: int, k: int) -> Array:
@@ -203,15 +204,50 @@ def winograd(x: Array, w: Array) -> Array:
         Image (H, W, D).
     """
     height, width = x.shape[0] - 2, x.shape[1] - 2
-    x = jnp.pad(x, ((0, height % 2), (0, width % 2), (0, 0)))
-    g = jnp.asarray(G, w.dtype)
+    x, g = _even(x), jnp.asarray(G, w.dtype)
     u = jnp.einsum("ia,jb,abcd->ijcd", g, g, w, precision="highest")
-    v = [_combine(B, _corners(row, 1)) for row in _combine(B, _corners(x, 0))]
+    v = _transformed(B, x, _corners)
     m = [[v[i][j] @ u[i, j] for i in range(4)] for j in range(4)]
     columns = [_combine(A, column) for column in m]
     rows = [jnp.stack(_combine(A, row), 2) for row in zip(*columns, strict=True)]
     y = jnp.stack(rows, 1)  # (H / 2, 2, W / 2, 2, D)
     return y.reshape(2 * y.shape[0], 2 * y.shape[2], -1)[:height, :width]
+
+
+def winograd_kernel_gradient(x: Array, dy: Array) -> Array:
+    """The gradient of `winograd` for its kernel, in the same sixteen products:
+
+        dw = G^T (sum over tiles of (B d B^T) * (A^T dY A)) G.
+
+    Args:
+        x: image (H + 2, W + 2, C).
+        dy: gradient for the result (H, W, D).
+
+    Returns:
+        Gradient (3, 3, C, D).
+    """
+    x, dy = _even(x), _even(dy)
+    v, m = _transformed(B, x, _corners), _transformed(A.T, dy, _pairs)
+    u = jnp.stack(
+        [jnp.stack([_flat(v[i][j]).T @ _flat(m[i][j]) for j in range(4)]) for i in range(4)]
+    )
+    g = jnp.asarray(G, u.dtype)
+    return jnp.einsum("ia,jb,ijcd->abcd", g, g, u, precision="highest")
+
+
+def _even(x: Array) -> Array:
+    """With a row or column of zeros where their number is odd."""
+    return jnp.pad(x, ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0)))
+
+
+def _transformed(matrix: np.ndarray, x: Array, entries: Callable) -> list[list[Array]]:
+    """`M d M^T` of all tiles `d` of `x`: a list of lists of images, one for each entry."""
+    return [_combine(matrix, entries(row, 1)) for row in _combine(matrix, entries(x, 0))]
+
+
+def _pairs(y: Array, axis: int) -> list[Array]:
+    """Entry 0, 1 of all tiles of 2 x 2 along an axis."""
+    return [lax.slice_in_dim(y, k, None, 2, axis=axis) for k in range(2)]
 
 
 def _corners(x: Array, axis: int) -> list[Array]:
