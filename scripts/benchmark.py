@@ -15,6 +15,7 @@ On two CPU cores each piece takes one to three minutes (the 512 x 512 steps of t
 network five), except the trajectories for the time to quality, which come last: the peer's take
 9 minutes a crop for denoising and super-resolution, 55 for inpainting; `--size 64` makes that a
 quarter. They stay valid when dipjax changes: `--again --only "pace" "trajectory dipjax"`.
+"trajectory paper" is dipjax at the published settings, to see that it is the same fit.
 
 On a machine with a GPU, one call of ten minutes after another until it says that all is done:
 
@@ -62,7 +63,7 @@ def pieces(backend: str, size: int) -> list[str]:
     if DATA is None:
         return names
     names += [f"pace {task} {size}" for task in CROPS]
-    for who in ("dipjax", "torch"):
+    for who in ("dipjax", "torch", "paper"):
         names += [
             f"trajectory {who} {task} {name} {size}" for task in CROPS for name in CROPS[task]
         ]

@@ -112,14 +112,18 @@ def ensemble(members: int, preset: str, size: int) -> dict[str, Any]:
 
 
 def trajectory(who: str, task: str, name: str, size: int, *rest) -> dict[str, Any]:
-    """PSNR of every 25th step; `rest` is the number of steps, in place of the published."""
+    """PSNR of every 25th step; `rest` is the number of steps, in place of the preset's.
+
+    `who` is "torch", the published fit; "dipjax", the preset `fast`; or "paper", that preset.
+    """
     steps = {"steps": int(rest[0])} if rest else {}
     begin = time.perf_counter()
     if who == "torch":
         import torch
 
         torch.set_num_threads(CORES)
-    follow = quality.theirs if who == "torch" else quality.ours
+    presets = {"dipjax": "fast", "paper": "paper"}
+    follow = quality.theirs if who == "torch" else partial(quality.ours, preset=presets[who])
     result = follow(task, name, size, **steps)
     return {"took": time.perf_counter() - begin, **result}
 

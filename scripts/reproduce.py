@@ -33,6 +33,7 @@ def main(
     data: Path | None = DATA,
     output: Path = RESULTS,
     seed: int = 0,
+    only: str = "",
     again: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -45,12 +46,13 @@ def main(
         data: the folder with the paper's pictures; a folder that is not there for free ones.
         output: the folder of the results.
         seed: of all randomness.
+        only: of the parts of an experiment, compute those whose names hold this.
         again: compute what has a record, too.
         quiet: no progress bars.
     """
     command = names[0] if names[0] in COMMANDS else "run"
     chosen = _chosen(names[command != "run" :])
-    here = Lab(SCALES[scale], Pictures(data), output, seed, again, quiet)
+    here = Lab(SCALES[scale], Pictures(data), output, seed, only, again, quiet)
     if command == "list":
         print("\n".join(f"{name:14} {EXPERIMENTS[name].about}" for name in chosen))
     elif command == "table":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import roofline
@@ -33,7 +34,7 @@ def markdown(folder: Path, size: int = 128) -> str:
     for record in records(folder).values():
         parts.append(heading(record))
         tables = [make(record) for make in (steps, compilation, ensembles, memory, loops)]
-        parts += filter(None, [*tables, quality(record, size)])
+        parts += filter(None, [*tables, quality(record, size), published(record, size)])
     if not parts:
         return f"no records in {folder}: run python scripts/benchmark.py"
     return "\n\n".join([*parts, NOTES])
@@ -170,7 +171,7 @@ def quality(record: Record, size: int) -> str:
     """Seconds until the mean crop is as good as the peer's at its published number of steps."""
     body = []
     for task in CROPS:
-        pairs = _trajectories(record, task, size)
+        pairs = _trajectories(record, task, size, ("torch", "dipjax"))
         pace = record["pieces"].get(f"pace {task} {size}", {}).get("result", {}).get("forms", {})
         speed = {"dipjax": _best(pace, "dipjax", ""), "peer": _best(pace, "torch", "float32")}
         if not pairs or not all(speed.values()):
@@ -186,11 +187,27 @@ def quality(record: Record, size: int) -> str:
     return _table(header, body)
 
 
-def _trajectories(record: Record, task: str, size: int) -> list[tuple[dict, dict]]:
-    """Of the peer and of dipjax, for the crops that both have done."""
+def published(record: Record, size: int) -> str:
+    """What both libraries make of the same crops at the published settings, at their end."""
+    body = []
+    for task in CROPS:
+        pairs = _trajectories(record, task, size, ("torch", "paper"))
+        for estimate in ("average", "iterate"):
+            ends = [[trajectory[estimate][-1] for trajectory in pair] for pair in pairs]
+            if ends:
+                theirs, ours = (fmean(values) for values in zip(*ends, strict=True))
+                worst = max((b - a for a, b in ends), key=abs)
+                row = [f"{task}, {len(ends)} crops of {size} x {size}", estimate]
+                body.append([*row, *(f"{x:.2f}" for x in (theirs, ours, ours - theirs, worst))])
+    header = ["published settings, dB", "estimate", "PyTorch", "dipjax", "difference", "largest"]
+    return _table(header, body)
+
+
+def _trajectories(record: Record, task: str, size: int, whose: tuple[str, str]) -> list[tuple]:
+    """Of both, for the crops that both have done."""
     found = []
     for name in CROPS[task]:
-        names = (f"trajectory {who} {task} {name} {size}" for who in ("torch", "dipjax"))
+        names = (f"trajectory {who} {task} {name} {size}" for who in whose)
         pair = tuple(record["pieces"].get(piece, {}).get("result", {}) for piece in names)
         if all("steps" in trajectory for trajectory in pair):
             found.append(pair)

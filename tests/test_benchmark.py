@@ -171,6 +171,24 @@ def test_the_table_of_steps(tmp_path):
     assert "9 x slower" in row and "a CPU" in text
 
 
+def test_the_table_of_the_published_settings():
+    def piece(average, iterate):
+        return {"result": {"steps": [25, 50], "average": average, "iterate": iterate}}
+
+    pieces = {
+        "trajectory torch denoise F16 64": piece([20, 26], [20, 25]),
+        "trajectory paper denoise F16 64": piece([20, 27], [20, 25.5]),
+        "trajectory torch denoise house 64": piece([20, 28], [20, 27]),
+        "trajectory paper denoise house 64": piece([20, 27.5], [20, 27]),
+        "trajectory torch denoise kodim01 64": piece([20, 28], [20, 27]),
+    }
+    rows = tables.published({"pieces": pieces}, 64).splitlines()[2:]
+    assert rows == [
+        "| denoise, 2 crops of 64 x 64 | average | 27.00 | 27.25 | 0.25 | 1.00 |",
+        "| denoise, 2 crops of 64 x 64 | iterate | 26.00 | 26.25 | 0.25 | 0.50 |",
+    ]
+
+
 def test_the_peer_is_the_same_network_and_its_work_is_what_was_counted():
     torch = pytest.importorskip("torch", reason="PyTorch is the peer, and no dependency")
     import peer

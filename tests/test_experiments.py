@@ -133,6 +133,14 @@ def test_other_seeds_are_other_records(options, counted, tmp_path):
     assert len(calls) == 6
 
 
+def test_only_some_items(counted, tmp_path):
+    experiment, calls = counted
+    summary = lab.run("counted", experiment, made(tmp_path, only="bb"))
+    assert calls == ["bb"] and set(summary["items"]) == {"bb"}
+    lab.run("counted", experiment, made(tmp_path))
+    assert calls == ["bb", "a", "ccc"]
+
+
 def test_every_experiment_has_items_without_the_published_pictures():
     for experiment in EXPERIMENTS.values():
         assert experiment.about

@@ -74,6 +74,7 @@ class Lab:
         pictures: where they come from.
         folder: of the results.
         seed: of all randomness.
+        only: compute the items whose names hold this.
         again: compute what has a record, too.
         quiet: no progress bars.
     """
@@ -82,6 +83,7 @@ class Lab:
     pictures: Pictures
     folder: Path
     seed: int = 0
+    only: str = ""
     again: bool = False
     quiet: bool = False
     label: str = ""
@@ -166,12 +168,13 @@ def run(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
     """
     folder = lab.folder / lab.scale.name / name
     items = experiment.items(lab)
-    left = [item for item in items if lab.again or _read(folder, item, lab) is None]
-    if done := len(items) - len(left):
-        print(f"{name}: {done} of {len(items)} are there already")
+    chosen = [item for item in items if lab.only in item]
+    left = [item for item in chosen if lab.again or _read(folder, item, lab) is None]
+    if done := len(chosen) - len(left):
+        print(f"{name}: {done} of {len(chosen)} are there already")
     begin = time.perf_counter()
     for i, item in enumerate(left):
-        lab.label = f"{name} {len(items) - len(left) + i + 1}/{len(items)} {item}"
+        lab.label = f"{name} {len(chosen) - len(left) + i + 1}/{len(chosen)} {item}"
         _compute(folder, item, items[item], lab)
         pace = (time.perf_counter() - begin) / (i + 1)
         rest = f"; about {duration(pace * (len(left) - i - 1))} left" if i + 1 < len(left) else ""
