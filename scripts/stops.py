@@ -98,7 +98,7 @@ def verdict(psnr: np.ndarray, error: np.ndarray, patience=100, fraction=0.25) ->
     """What `stopping.held_out` returns, against the best of all; both (times, candidates)."""
     lowest, at, returned, t = np.inf, 0, 0.0, 0
     for t in range(1, len(error) + 1):
-        k = error[t - 1].argmin()
+        k = 1 + error[t - 1, 1:].argmin()  # of the averages
         if error[t - 1, k] < lowest:
             lowest, at, returned = error[t - 1, k], t, psnr[t - 1, k]
         if EVERY * (t - at) >= patience + fraction * EVERY * at:

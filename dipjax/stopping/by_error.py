@@ -4,7 +4,6 @@ from functools import cache
 
 import flax.struct
 import jax.numpy as jnp
-from jax import lax
 
 from dipjax.stopping.averages import Average, average
 from dipjax.stopping.tracker import Array, Reason, Seen, Tracker, checked_decay
@@ -27,13 +26,14 @@ def held_out(patience: int = 100, fraction: float = 0.25, decay: float = 0.98) -
         E |A x - y|^2 = |A x - A x_true|^2 + |noise|^2
 
     without a noise level, for any noise that is independent from pixel to pixel. The estimate
-    is the best of all iterates, their averages, and averages over a shorter time, which are
-    better where a fit learns the noise early.
+    is the best of all averages, and of averages over a shorter time, which are better where a
+    fit learns the noise early. Single iterates are no candidates: they differ so much that on few
+    held-out pixels one has the lowest error by chance (32 x 32, noise 25: on average 0.2 dB lost).
 
     Args:
         patience: steps without a new minimum after which the fit stops,
         fraction: and this part of the steps until the minimum in addition.
-        decay: of the shorter average, in [0, 1).
+        decay: of the shorter average, in [0, 1); 0 for the iterates themselves.
 
     Raises:
         ValueError: for another decay; by the fit, for an objective that holds nothing out.
@@ -50,10 +50,10 @@ def _held_out(patience: int, fraction: float, decay: float) -> Tracker:
 
     def update(state: HeldOut, info: Seen) -> HeldOut:
         mean = short.update(state.short, info)
-        candidates = info.image, mean.mean, info.average
-        errors = jnp.stack([_held_error(info, x) for x in candidates])
-        best = lax.select_n(jnp.argmin(errors).astype(jnp.int32), *candidates)
-        wait = waited(state.wait, errors.min(), best, lambda at: patience + fraction * at)
+        errors = [_held_error(info, x) for x in (mean.mean, info.average)]
+        best = jnp.where(errors[0] < errors[1], mean.mean, info.average)
+        error = jnp.minimum(*errors)
+        wait = waited(state.wait, error, best, lambda at: patience + fraction * at)
         return HeldOut(wait=wait, short=mean)
 
     return Tracker(init, update, Reason.HELD_OUT)
