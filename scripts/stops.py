@@ -32,7 +32,7 @@ from dipjax.operators import Identity
 Array = jax.Array
 RECORD = Path(__file__).resolve().parent / "results" / "stops.json"
 SIZE, EVERY = 64, 10
-DECAYS = (0.98, 0.99)
+DECAYS = (0.95, 0.98, 0.99)
 
 CHOSEN_ON = {
     "kodim03": "denoise/25/kodim03_GT.png",

@@ -102,13 +102,13 @@ def held_out(rule, errors):
 
 def test_held_out_returns_what_had_the_lowest_error():
     errors = (jnp.arange(1.0, 101) - 40) ** 2
-    state = held_out(stopping.held_out(10, 0.25, decay=0.0), errors)
+    state = held_out(stopping.held_out(10, 0.25, decays=(0.0,)), errors)
     assert int(jnp.argmax(state.stop)) + 1 == 60  # 10 steps and a quarter of 40 behind
     np.testing.assert_array_equal(state.image[59], jnp.full((2, 2, 1), 40.0))
 
 
 def test_held_out_chooses_between_averages_and_never_an_iterate(images):
-    rule = stopping.held_out(decay=0.5)
+    rule = stopping.held_out(decays=(0.5,))
     state = rule.init(images[0])
     short = (images[1] + images[0] / 2) / 1.5
     for target, expected in ((short, short), (images[2], images[2]), (images[1], short)):

@@ -4,6 +4,7 @@ from functools import cache
 
 import flax.struct
 import jax.numpy as jnp
+from jax import lax
 
 from dipjax.stopping.averages import Average, average
 from dipjax.stopping.tracker import Array, Reason, Seen, Tracker, checked_decay
@@ -12,12 +13,14 @@ from dipjax.stopping.waiting import Patient, waited, waiting
 
 @flax.struct.dataclass
 class HeldOut(Patient):
-    """A short average of the iterates, and the wait for a lower error."""
+    """Short averages of the iterates, and the wait for a lower error."""
 
-    short: Average
+    short: tuple[Average, ...]
 
 
-def held_out(patience: int = 100, fraction: float = 0.25, decay: float = 0.98) -> Tracker:
+def held_out(
+    patience: int = 100, fraction: float = 0.25, decays: tuple[float, ...] = (0.95, 0.98)
+) -> Tracker:
     """Stop when the error of what was not fitted has reached no new minimum for long.
 
     Noise of one pixel says nothing about that of another: what predicts held-out measurements
@@ -26,35 +29,35 @@ def held_out(patience: int = 100, fraction: float = 0.25, decay: float = 0.98) -
         E |A x - y|^2 = |A x - A x_true|^2 + |noise|^2
 
     without a noise level, for any noise that is independent from pixel to pixel. The estimate
-    is the best of all averages, and of averages over a shorter time, which are better where a
-    fit learns the noise early. Single iterates are no candidates: they differ so much that on few
+    is the best of all averages, and of averages over shorter times, which are better where a fit
+    learns the noise early. Single iterates are no candidates: they differ so much that on few
     held-out pixels one has the lowest error by chance (32 x 32, noise 25: on average 0.2 dB lost).
 
     Args:
         patience: steps without a new minimum after which the fit stops,
         fraction: and this part of the steps until the minimum in addition.
-        decay: of the shorter average, in [0, 1); 0 for the iterates themselves.
+        decays: of the shorter averages, in [0, 1); 0 for the iterates themselves.
 
     Raises:
-        ValueError: for another decay; by the fit, for an objective that holds nothing out.
+        ValueError: for other decays; by the fit, for an objective that holds nothing out.
     """
-    return _held_out(int(patience), float(fraction), checked_decay(decay))
+    return _held_out(int(patience), float(fraction), tuple(map(checked_decay, decays)))
 
 
 @cache
-def _held_out(patience: int, fraction: float, decay: float) -> Tracker:
-    short = average(decay)
+def _held_out(patience: int, fraction: float, decays: tuple[float, ...]) -> Tracker:
+    averages = [average(decay) for decay in decays]
 
     def init(image: Array) -> HeldOut:
-        return HeldOut(wait=waiting(image), short=short.init(image))
+        return HeldOut(wait=waiting(image), short=tuple(a.init(image) for a in averages))
 
     def update(state: HeldOut, info: Seen) -> HeldOut:
-        mean = short.update(state.short, info)
-        errors = [_held_error(info, x) for x in (mean.mean, info.average)]
-        best = jnp.where(errors[0] < errors[1], mean.mean, info.average)
-        error = jnp.minimum(*errors)
-        wait = waited(state.wait, error, best, lambda at: patience + fraction * at)
-        return HeldOut(wait=wait, short=mean)
+        short = tuple(a.update(s, info) for a, s in zip(averages, state.short, strict=True))
+        candidates = *(s.mean for s in short), info.average
+        errors = jnp.stack([_held_error(info, x) for x in candidates])
+        best = lax.select_n(jnp.argmin(errors).astype(jnp.int32), *candidates)
+        wait = waited(state.wait, errors.min(), best, lambda at: patience + fraction * at)
+        return HeldOut(wait=wait, short=short)
 
     return Tracker(init, update, Reason.HELD_OUT)
 
