@@ -30,6 +30,7 @@ app = tyro.extras.SubcommandApp()
 def denoise(
     input: Positional[Path],
     output: Output,
+    fidelity: Literal["l2", "l1", "huber"] = "l2",
     tv: float = 0.0,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
@@ -38,13 +39,16 @@ def denoise(
     Args:
         input: the noisy picture.
         output: where to save the result; the suffix chooses the format.
+        fidelity: what is made small: squares of the difference, or (l1) its absolute values,
+            which leave salt and pepper out.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
     """
     picture = images.load_picture(input)
     if not 0 <= tv < math.inf:
         raise ValueError(f"--tv {tv}: must be 0 or a positive number")
     check_files(output, picture, common, input)
-    task = partial(tasks.denoise, regularizer=tv * TotalVariation()) if tv else tasks.denoise
+    regularizer = tv * TotalVariation() if tv else None
+    task = partial(tasks.denoise, fidelity=fidelity, regularizer=regularizer)
     restore("denoise", picture, input, output, common, task)
 
 

@@ -1,6 +1,6 @@
 """Tasks: recipes that put an operator, a code and published settings into the one fit.
 
-    denoise, remove_jpeg_artifacts   E(x) = |x - y|^2
+    denoise, remove_jpeg_artifacts   E(x) = |x - y|^2, or |x - y|_1 where outliers are
     inpaint                          E(x) = |m * x - m * y|^2      m = 1 where y is known
     super_resolve                    E(x) = |A x - y|^2            A keeps every n-th pixel
     flash_no_flash                   E(x) = |x - y|^2              z = the flash picture
@@ -27,7 +27,7 @@ from dipjax.codes import Code
 from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
-from dipjax.objectives import data_term
+from dipjax.objectives import Fidelity, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
 from dipjax.presets import PRESETS, Preset, automatic, choose
 from dipjax.stopping import Reason
@@ -47,6 +47,7 @@ def denoise(
     y: Array,
     *,
     sigma: float | None = None,
+    fidelity: Literal["l2", "l1", "huber"] | Fidelity = "l2",
     regularizer: Energy | None = None,
     preset: str | None = None,
     driver: Driver = fit,
@@ -59,6 +60,8 @@ def denoise(
         y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         sigma: standard deviation of white noise, for "best" only; if not given it is estimated,
             with how it grows from dark to bright, as the noise of counted photons does.
+        fidelity: of the data term, see `data_term`; "l1" for salt and pepper, and other noise
+            that leaves most of the pixels nearly as they were.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
             which needs noise that is independent from pixel to pixel (see `_polished`).
@@ -70,15 +73,19 @@ def denoise(
         A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
-        ValueError: for a picture of another shape or range, or an unknown preset.
+        ValueError: for a picture of another shape or range, a sigma that is no level of noise, or
+            an unknown preset or fidelity.
         TypeError: for a regulariser that is no function of an image.
     """
+    y = images.check(y)
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+    energy = data_term(Identity(), y, fidelity)
+    energy = energy if regularizer is None else energy + regularizer
+    result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
     if preset != "best":
-        return _near("denoise", key, images.check(y), regularizer, preset, driver, settings)
-    y, white = noise.checked(y, sigma)
-    result = _near("denoise", key, y, regularizer, preset, driver, settings)
+        return result
     x = jnp.clip(result.image, 0, 1)
-    s = noise.level_at(x, y) if sigma is None else jnp.full_like(y, white)
+    s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
     return result._replace(image=_polished(x, y, s))
 
 
@@ -104,7 +111,7 @@ def remove_jpeg_artifacts(
     Raises:
         ValueError: for a picture of another shape or range, or an unknown preset.
     """
-    return _near("remove_jpeg_artifacts", key, images.check(y), None, preset, driver, settings)
+    return _near("remove_jpeg_artifacts", key, images.check(y), preset, driver, settings)
 
 
 def inpaint(
@@ -223,7 +230,7 @@ def flash_no_flash(
             f"flash of {z.shape[1]} x {z.shape[0]} pixels for a picture of {y.shape[1]} x "
             f"{y.shape[0]}: they must agree, pixel by pixel"
         )
-    return _near("flash_no_flash", key, y, None, preset, driver, {"code": z, **settings})
+    return _near("flash_no_flash", key, y, preset, driver, {"code": z, **settings})
 
 
 def enhance(
@@ -260,7 +267,7 @@ def enhance(
     if not isinstance(strength, Tracer) and not 0 < strength < math.inf:
         raise ValueError(f"strength {strength}: must be a positive number")
     y = images.check(y)
-    result = _near("enhance", key, y, None, preset, driver, settings)
+    result = _near("enhance", key, y, preset, driver, settings)
     return result._replace(image=jnp.clip(y + strength * (y - result.image), 0, 1))
 
 
@@ -299,11 +306,9 @@ def sample(
     return image
 
 
-def _near(task: str, key, y: Array, regularizer, preset, driver: Driver, settings) -> Restoration:
-    """The fit of `|x - y|^2`, and of what is added to it."""
-    energy = data_term(Identity(), y)
-    energy = energy if regularizer is None else energy + regularizer
-    return _fit(task, key, energy, y.shape, preset, driver, settings)
+def _near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) -> Restoration:
+    """The fit of `|x - y|^2`."""
+    return _fit(task, key, data_term(Identity(), y), y.shape, preset, driver, settings)
 
 
 def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

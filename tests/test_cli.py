@@ -105,7 +105,7 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
         ("remove-jpeg-artifacts in.png", "remove_jpeg_artifacts"),
         ("flash-no-flash in.png --flash true.png", "flash_no_flash"),
         ("enhance in.png --strength 2", "enhance"),
-        ("denoise in.png --tv 0.1", "denoise"),
+        ("denoise in.png --tv 0.1 --fidelity l1", "denoise"),
         ("inpaint in.png --mask mask.png --missing hole", "inpaint"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, tasks
+from dipjax import noise, objectives, tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Downsample
 
@@ -224,6 +224,13 @@ def test_best_leaves_a_fit_alone_where_the_noise_is_salt_and_pepper(key, x):
     fitted = dipjax.denoise(key, y, preset="fast", **settings)
     best = dipjax.denoise(key, y, preset="best", members=1, sigma=0.01, **settings)
     np.testing.assert_allclose(best.image, jnp.clip(fitted.image, 0, 1), atol=1e-6)
+
+
+def test_the_fidelity_is_the_caller_s(key, x):
+    dipjax.denoise(key, x, fidelity="l1", driver=recorded)
+    assert recorded.objective.fidelity is objectives.l1
+    with pytest.raises(ValueError, match="fidelity must be one of"):
+        dipjax.denoise(key, x, fidelity="l3", driver=recorded)
 
 
 # --- bad input -----------------------------------------------------------------------------
