@@ -30,7 +30,7 @@ app = tyro.extras.SubcommandApp()
 def denoise(
     input: Positional[Path],
     output: Output,
-    fidelity: Literal["l2", "l1", "huber"] = "l2",
+    fidelity: Literal["auto", "l2", "l1", "huber"] = "auto",
     tv: float = 0.0,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
@@ -39,8 +39,8 @@ def denoise(
     Args:
         input: the noisy picture.
         output: where to save the result; the suffix chooses the format.
-        fidelity: what is made small: squares of the difference, or (l1) its absolute values,
-            which leave salt and pepper out.
+        fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
+            which leave salt and pepper out; auto looks which noise it is.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
     """
     picture = images.load_picture(input)

@@ -38,3 +38,17 @@ def test_photon_noise_grows_with_the_root_of_the_light(key, peak):
 def test_where_too_little_is_seen_the_level_is_that_of_all(key, x):
     y = noise.gaussian(key, x, 0.1)
     np.testing.assert_allclose(noise.level_at(x, y), noise.level(y), rtol=1e-6)
+
+
+def test_what_salt_and_pepper_has_taken(key):
+    x = jnp.broadcast_to(jnp.linspace(0.2, 0.8, 64)[:, None, None], (64, 64, 3))
+    assert noise.lost(x) == 0
+    y = noise.impulse(key, x, 0.1)
+    np.testing.assert_allclose(noise.lost(y), jnp.mean(y != x), atol=0.02)
+    for other in (noise.gaussian(key, x, 50 / 255), noise.poisson(key, x, 30)):
+        assert noise.lost(other) < 0.01
+
+
+def test_saturated_areas_are_not_lost():
+    x = jnp.zeros((32, 32, 1)).at[:16].set(1.0)
+    assert noise.lost(x) == 0

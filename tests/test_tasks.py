@@ -226,6 +226,14 @@ def test_best_leaves_a_fit_alone_where_the_noise_is_salt_and_pepper(key, x):
     np.testing.assert_allclose(best.image, jnp.clip(fitted.image, 0, 1), atol=1e-6)
 
 
+def test_salt_and_pepper_is_seen(key):
+    x = jnp.full((16, 12, 3), 0.5)
+    noisy = noise.gaussian(key, x, 0.1), noise.impulse(key, x, 0.1)
+    for y, fidelity in zip(noisy, (objectives.l2, objectives.l1), strict=True):
+        dipjax.denoise(key, y, driver=recorded)
+        assert recorded.objective.fidelity is fidelity
+
+
 def test_the_fidelity_is_the_caller_s(key, x):
     dipjax.denoise(key, x, fidelity="l1", driver=recorded)
     assert recorded.objective.fidelity is objectives.l1
