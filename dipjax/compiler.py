@@ -43,7 +43,7 @@ def _options() -> dict[str, Any] | None:
         return None
     try:
         jax.jit(lambda: 0, compiler_options=CPU)()
-    except jax.errors.JaxRuntimeError:
+    except (jax.errors.JaxRuntimeError, ValueError):
         return None
     return CPU
 
