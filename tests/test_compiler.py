@@ -32,6 +32,7 @@ def test_options_that_are_not_known_are_left_out(monkeypatch):
         compiler._options.cache_clear()
 
 
+@pytest.mark.skipif(jax.__version_info__ >= (0, 11), reason="a later XLA may not have them")
 def test_this_xla_knows_them():
     if jax.default_backend() == "cpu":
         assert compiler._options() == compiler.CPU
