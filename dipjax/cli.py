@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_compare, cli_features, images, memory, report, tasks
+from dipjax import cache, cli_compare, cli_features, images, memory, noise, report, tasks
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.fitting import FitError
@@ -47,6 +48,10 @@ def denoise(
     if not 0 <= tv < math.inf:
         raise ValueError(f"--tv {tv}: must be 0 or a positive number")
     check_files(output, picture, common, input)
+    if fidelity == "auto":
+        fidelity = noise.fidelity(jnp.asarray(picture.colour))
+        if fidelity == "l1" and not common.quiet:
+            print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
     task = partial(tasks.denoise, fidelity=fidelity, regularizer=regularizer)
     restore("denoise", picture, input, output, common, task)

@@ -6,10 +6,11 @@
     impulse     y = 0 or 1 with probability p       salt and pepper, else x
 
 Each draws anew for every entry, and clips to [0, 1] as a picture file does and as the published
-inputs are. `level` is the way back, from a picture to the `sigma` of its white noise.
+inputs are. `level` is the way back, from a picture to the `sigma` of its white noise, and `lost`
+to the `p` of salt and pepper.
 """
 
-from typing import cast
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from dipjax import images
 
 Array = jax.Array
 
+LOST = 0.025  # of the entries: more is salt and pepper
 HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
 
 
@@ -129,6 +131,15 @@ def lost(y: ArrayLike) -> Array:
     far = jnp.abs(y - jnp.median(jnp.stack(neighbours), 0))
     sigma = jnp.median(far) / 0.6745
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
+
+
+def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
+    """The fidelity of a data term for the noise that is seen in a picture `y` (H, W, C).
+
+    "l1" where salt and pepper has taken more than one entry in forty, else "l2"; and "l2" for what
+    is traced, of which nothing can be seen.
+    """
+    return "l1" if not isinstance(y, Tracer) and lost(y) > LOST else "l2"
 
 
 def _high_pass(y: Array) -> Array:

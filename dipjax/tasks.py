@@ -38,7 +38,6 @@ Driver = Callable[..., Restoration]  # called like `fit`
 PILOT = 0.3  # how much of the pilot is the fit
 POLISH = 0.6  # and how much of the result is not the fit
 OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
-LOST = 0.025  # of the entries: salt and pepper, by `noise.lost`
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
 
@@ -63,7 +62,7 @@ def denoise(
             with how it grows from dark to bright, as the noise of counted photons does.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
-            `noise.lost`), and else, and where `y` is traced, "l2".
+            `noise.fidelity`), and else "l2".
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
             which needs noise that is independent from pixel to pixel (see `_polished`).
@@ -81,7 +80,7 @@ def denoise(
     """
     y = images.check(y)
     white = None if sigma is None else noise.checked(y, sigma)[1]
-    energy = data_term(Identity(), y, _seen(y) if fidelity == "auto" else fidelity)
+    energy = data_term(Identity(), y, noise.fidelity(y) if fidelity == "auto" else fidelity)
     energy = energy if regularizer is None else energy + regularizer
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
     if preset != "best":
@@ -89,11 +88,6 @@ def denoise(
     x = jnp.clip(result.image, 0, 1)
     s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
     return result._replace(image=_polished(x, y, s))
-
-
-def _seen(y: Array) -> Literal["l1", "l2"]:
-    """The fidelity for the noise that is seen in `y`."""
-    return "l1" if not isinstance(y, Tracer) and noise.lost(y) > LOST else "l2"
 
 
 def remove_jpeg_artifacts(

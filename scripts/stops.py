@@ -26,7 +26,7 @@ from crops import DATA, crop
 from jax import lax
 
 import dipjax
-from dipjax import noise, objectives, presets, report, stopping, tasks
+from dipjax import noise, objectives, presets, report, stopping
 from dipjax.operators import Identity
 
 Array = jax.Array
@@ -86,8 +86,7 @@ def case(name: str, kind: str, level: int) -> dict[str, Any]:
     preset = presets.PRESETS["denoise"]["fast"]
     code, fit, held = jax.random.split(jax.random.key(i), 3)
     h = (jax.random.uniform(held, (SIZE, SIZE, 1)) < 0.2).astype(y.dtype)
-    fidelity = objectives.l1 if noise.lost(y) > tasks.LOST else objectives.l2
-    energy = dipjax.DataTerm(Identity(), y, fidelity, h)
+    energy = dipjax.DataTerm(Identity(), y, objectives.FIDELITIES[noise.fidelity(y)], h)
     z = preset["code"](code, truth.shape)
     steps = 1600 if level == 0 else 1000
     generator = preset["generator"].clone(channels=3)

@@ -99,6 +99,15 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
     assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)
 
 
+def test_denoise_says_that_it_sees_salt_and_pepper(folder, capsys):
+    y = np.where(RNG.random((16, 12, 3)) < 0.1, 1.0, 0.5)
+    images.save("salt.png", y)
+    assert run("denoise salt.png -o out.png") == 0
+    assert "salt and pepper" in capsys.readouterr().out
+    assert run("denoise salt.png -o out2.png --fidelity l2") == 0
+    assert "salt and pepper" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "line, name",
     [
