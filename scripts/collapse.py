@@ -51,12 +51,11 @@ def faulty(kind: str | None, at: int):
         fit = {"every": EVERY, **settings}
         progress = None
         for progress in dipjax.iterate(key, objective, shape, **fit):
-            if kind and progress.step == at:
+            if kind and progress.step == at and not progress.state.reason:
+                state = spoil(progress.state, kind)
+                *_, progress = dipjax.iterate(key, objective, shape, state=state, **fit)
                 break
         assert progress is not None  # a fit has a first step
-        if kind and progress.step == at:
-            state = spoil(progress.state, kind)
-            *_, progress = dipjax.iterate(key, objective, shape, state=state, **fit)
         return dipjax.finish(progress.state)
 
     return driver
