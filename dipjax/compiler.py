@@ -17,11 +17,11 @@ LIMIT = Path("/proc/sys/vm/max_map_count")
 MAPPINGS = Path("/proc/self/maps")
 
 
-def compiled(fn: Callable, **settings) -> Callable:
+def compiled(fn: Callable, **settings) -> Any:
     """`jax.jit(fn, **settings)` with the options of the backend.
 
     JAX allows options for whole programs only: as a part of another one, which is the caller's,
-    it is plain `jax.jit`.
+    it is plain `jax.jit`. `.lower(*args)` is that of the whole program.
     """
     part = jax.jit(fn, **settings)
     whole = lru_cache(maxsize=1)(lambda: jax.jit(fn, **settings, compiler_options=_options()))
@@ -33,6 +33,7 @@ def compiled(fn: Callable, **settings) -> Callable:
         make_room()
         return whole()(*args, **kwargs)
 
+    call.lower = lambda *args, **kwargs: whole().lower(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
     return call
 
 
