@@ -21,20 +21,25 @@ def compiled(fn: Callable, **settings) -> Any:
     """`jax.jit(fn, **settings)` with the options of the backend.
 
     JAX allows options for whole programs only: as a part of another one, which is the caller's,
-    it is plain `jax.jit`. `.lower(*args)` is that of the whole program.
+    it is plain `jax.jit`. `.program()` is the jitted function of the whole program.
     """
     part = jax.jit(fn, **settings)
     whole = lru_cache(maxsize=1)(lambda: jax.jit(fn, **settings, compiler_options=_options()))
 
     @wraps(fn)
     def call(*args, **kwargs):
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+        if traced((args, kwargs)):
             return part(*args, **kwargs)
         make_room()
         return whole()(*args, **kwargs)
 
-    call.lower = lambda *args, **kwargs: whole().lower(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+    call.program = whole  # pyright: ignore[reportAttributeAccessIssue]
     return call
+
+
+def traced(tree: Any) -> bool:
+    """Whether any leaf stands for values that are not known yet, inside `jit`, `vmap` or `grad`."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 @lru_cache(maxsize=1)

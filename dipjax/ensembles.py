@@ -17,11 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from dipjax import memory, tasks
-from dipjax.compiler import compiled
+from dipjax.compiler import compiled, traced
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass
 
@@ -103,11 +102,11 @@ def ensemble(
     def one(i) -> Restoration:
         return _restoration(fn(*arguments(i), **settings))
 
-    traced = _traced((keys, data, settings))
-    if not traced:
+    inside = traced((keys, data, settings))
+    if not inside:
         shared = all(axis is None for axis in axes)
         _check(fn, [arguments(i) for i in range(1 if shared else count)], settings)
-    if how == "map" and not traced:
+    if how == "map" and not inside:
         # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
         waited = lambda i: jax.block_until_ready(one(i))  # noqa: E731
         return collect(tasks.each(waited, range(count), _driver(fn, settings)))
@@ -159,7 +158,7 @@ def spread(fn: Callable, mesh: Mesh | None = None) -> Callable:
     def over_devices(*arguments):
         count = _count(None, (0,) * len(arguments), arguments)
         # In place of a mesh that the caller has set, which the traced have to do without.
-        with nullcontext() if _traced(arguments) else jax.set_mesh(mesh):
+        with nullcontext() if traced(arguments) else jax.set_mesh(mesh):
             if missing := -count % devices.size:
                 everywhere = NamedSharding(mesh, PartitionSpec())
                 arguments = _filled(jax.device_put(arguments, everywhere), count + missing)
@@ -218,10 +217,6 @@ def _how(how: str, batch: int | None, driver: Fit | None) -> str:
     return "vmap" if jax.local_device_count() == 1 else "devices"
 
 
-def _traced(tree: Any) -> bool:
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
-
-
 def _restoration(result: Any) -> Restoration:
     if not isinstance(result, Restoration):
         raise TypeError(f"an ensemble is made of Restorations, not of {type(result).__name__}")
@@ -238,7 +233,7 @@ def _over_devices(many: "_Member", arguments: tuple, batch: int | None, asked: C
     devices = jax.local_device_count()
     size = devices * _batch(batch, -(-_length(arguments) // devices), asked)
     fits = _rounds(_spread(many), arguments, size)
-    return fits if _traced(fits) else jax.tree.map(jnp.asarray, jax.device_get(fits))
+    return fits if traced(fits) else jax.tree.map(jnp.asarray, jax.device_get(fits))
 
 
 _spread = lru_cache(maxsize=8)(spread)

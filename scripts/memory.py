@@ -50,7 +50,7 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     z, key = fitting._code(key, chosen["code"], shape, 2 * CHUNK)
     parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
     run = fitting._started(key, objective, z, settings, shape, 2 * CHUNK)
-    advance = fitting._advance.lower(key, run, objective, settings, CHUNK).compile()
+    advance = fitting._advance.program().lower(key, run, objective, settings, CHUNK).compile()
     for _ in range(2):
         run, *images = advance(key, run, objective)
     jax.block_until_ready((run, images))

@@ -109,6 +109,14 @@ def test_one_member(key, ys):
     np.testing.assert_array_equal(result.std, 0)
 
 
+def test_a_single_fit_has_compiled_everything(key, ys, masks):
+    TASK(key, ys[0], masks[0])
+    before = fitting._fit.program()._cache_size()
+    ensemble(TASK, key, ys[0], masks[0], members=3)
+    ensemble(TASK, key, ys, masks, in_axes=0)
+    assert fitting._fit.program()._cache_size() == before > 0
+
+
 def test_a_second_ensemble_compiles_nothing(key, ys, masks, compilations):
     ensemble(TASK, key, ys[0], masks[0], members=3)
     ensemble(TASK, key, ys, masks, in_axes=0)

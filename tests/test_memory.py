@@ -37,7 +37,12 @@ def allocated(key, generator, shape):
         objective,
         z,
     )
-    stats = fitting._advance.lower(key, run, objective, settings, 2).compile().memory_analysis()
+    stats = (
+        fitting._advance.program()
+        .lower(key, run, objective, settings, 2)
+        .compile()
+        .memory_analysis()
+    )
     return stats.argument_size_in_bytes + stats.temp_size_in_bytes
 
 
