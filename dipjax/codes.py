@@ -70,11 +70,26 @@ def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
 
 
 def _normal(key: Array, shape: tuple[int, ...]) -> Array:
-    """`n ~ N(0, 1)` to 16 bits, two to a random word: half the time of `jax.random.normal`.
+    """`n ~ N(0, 1)` to 16 bits, two to a random word: a third of the time of `jax.random.normal`.
 
     `n = sqrt(2) erfinv(u)` with `u` in the middle of one of the 2^16 parts of (-1, 1).
     """
-    words = jax.random.bits(key, (-(-math.prod(shape) // 2),), jnp.uint32)
+    words = _words(key, -(-math.prod(shape) // 2))
     halves = jnp.concatenate([words >> 16, words & 0xFFFF])[: math.prod(shape)].reshape(shape)
     u = (halves.astype(jnp.float32) + 0.5) / 2**15 - 1
     return math.sqrt(2) * lax.erf_inv(u)
+
+
+def _words(key: Array, count: int) -> Array:
+    """Random words: their numbers, hashed twice, with a word from the key before each time.
+
+    The twenty rounds of `jax.random.bits` are a tenth of a step of a small network on a CPU, and
+    jitter need not withstand an attack. The hash is C. Wellons's "lowbias32" (2018).
+    """
+    x = lax.iota(jnp.uint32, count)
+    for seed in jax.random.bits(key, (2,), jnp.uint32):
+        x = x ^ seed
+        x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+        x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
+        x = x ^ (x >> 16)
+    return x

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from dipjax import compiler
+from dipjax.generators import convolution
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # The programs are tiny: compiling them is nearly all of the time, and a third of it is to make them
@@ -46,6 +47,16 @@ def count_params(key):
         return sum(leaf.size for leaf in jax.tree.leaves(params))
 
     return count
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """Winograd's form for images of any size and number of channels."""
+    monkeypatch.setattr(convolution, "WINOGRAD_PIXELS", 0)
+    monkeypatch.setattr(convolution, "WINOGRAD_CHANNELS", 1)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture

@@ -5,9 +5,6 @@ plain convolution there runs at half of its rate, the gradient of a kernel at a 
 loop at a hundredth). So on the CPU everything that is large is written as matrix products.
 """
 
-import functools
-import operator
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dipjax.generators.winograd import winograd
+
 Array = jax.Array
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
-# Where Winograd's sixteen products pay: below, they are too small, and only more to compile.
-WINOGRAD_PIXELS, WINOGRAD_CHANNELS = 60 * 60, 32
+# Where Winograd's form pays: below, its products are too small, and only more to compile.
+WINOGRAD_PIXELS, WINOGRAD_CHANNELS = 30 * 30, 16
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -108,7 +107,7 @@ def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array
 
 
 def _products(x: Array, w: Array, stride: int) -> Array:
-    if _for_winograd(w.shape, stride, x.shape[0] * x.shape[1]):
+    if _for_winograd(x, w, stride):
         return winograd(x, w)
     # A convolution without any zero padding falls to a slow library on the CPU (12 GFLOP/s
     # instead of 85 for 36 -> 16 channels): pad one row and column, and crop them away again.
@@ -118,15 +117,19 @@ def _products(x: Array, w: Array, stride: int) -> Array:
 
 
 def _products_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
-    dx = _adjoint(w, dy, stride, x.shape)
-    if _for_winograd(w.shape, stride, x.shape[0] * x.shape[1]):
-        return dx, winograd_kernel_gradient(x, dy)
-    return dx, _kernel_gradient(x, dy, stride, w.shape[0])
+    if _for_winograd(x, w, stride):
+        return jax.vjp(winograd, x, w)[1](dy)
+    return _adjoint(w, dy, stride, x.shape), _kernel_gradient(x, dy, stride, w.shape[0])
 
 
-def _for_winograd(kernel: tuple[int, ...], stride: int, pixels: int) -> bool:
+def _for_winograd(x: Array, w: Array, stride: int) -> bool:
+    return stride == 1 and pays(x.shape[0] * x.shape[1], w.shape, x.dtype)
+
+
+def pays(pixels: int, kernel: tuple[int, ...], dtype: Any) -> bool:
+    """Whether Winograd's form of a convolution is faster on a CPU, and exact enough."""
     many = pixels >= WINOGRAD_PIXELS and min(kernel[2:]) >= WINOGRAD_CHANNELS
-    return kernel[0] == 3 and stride == 1 and many
+    return kernel[0] == 3 and many and jnp.finfo(dtype).bits >= 32
 
 
 def _kernel_gradient(x: Array, dy: Array, stride: int, k: int) -> Array:
@@ -176,93 +179,3 @@ def _flipped(w: Array) -> Array:
 
 def _flat(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
-
-
-# --- the CPU: fewer multiplications --------------------------------------------------------
-
-G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
-A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
-
-
-def winograd(x: Array, w: Array) -> Array:
-    """A 3 x 3 convolution of stride 1 with 4/9 of the multiplications (Winograd's F(2, 3)).
-
-    The image is cut into tiles `d` of 4 x 4 pixels, 2 apart; each gives 2 x 2 pixels,
-
-        Y = A ((G w G^T) * (B d B^T)) A^T,
-
-    where `*` multiplies entry by entry, which is for all tiles and channels together one matrix
-    product for each of the 16 entries. Lavin and Gray, "Fast algorithms for convolutional neural
-    networks" (CVPR 2016), sec. 4.1.
-
-    Args:
-        x: image (H + 2, W + 2, C).
-        w: kernel (3, 3, C, D).
-
-    Returns:
-        Image (H, W, D).
-    """
-    height, width = x.shape[0] - 2, x.shape[1] - 2
-    x, g = _even(x), jnp.asarray(G, w.dtype)
-    u = jnp.einsum("ia,jb,abcd->ijcd", g, g, w, precision="highest")
-    v = _transformed(B, x, _corners)
-    m = [[v[i][j] @ u[i, j] for i in range(4)] for j in range(4)]
-    columns = [_combine(A, column) for column in m]
-    rows = [jnp.stack(_combine(A, row), 2) for row in zip(*columns, strict=True)]
-    y = jnp.stack(rows, 1)  # (H / 2, 2, W / 2, 2, D)
-    return y.reshape(2 * y.shape[0], 2 * y.shape[2], -1)[:height, :width]
-
-
-def winograd_kernel_gradient(x: Array, dy: Array) -> Array:
-    """The gradient of `winograd` for its kernel, in the same sixteen products:
-
-        dw = G^T (sum over tiles of (B d B^T) * (A^T dY A)) G.
-
-    Args:
-        x: image (H + 2, W + 2, C).
-        dy: gradient for the result (H, W, D).
-
-    Returns:
-        Gradient (3, 3, C, D).
-    """
-    x, dy = _even(x), _even(dy)
-    v, m = _transformed(B, x, _corners), _transformed(A.T, dy, _pairs)
-    u = jnp.stack(
-        [jnp.stack([_flat(v[i][j]).T @ _flat(m[i][j]) for j in range(4)]) for i in range(4)]
-    )
-    g = jnp.asarray(G, u.dtype)
-    return jnp.einsum("ia,jb,ijcd->abcd", g, g, u, precision="highest")
-
-
-def _even(x: Array) -> Array:
-    """With a row or column of zeros where their number is odd."""
-    return jnp.pad(x, ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0)))
-
-
-def _transformed(matrix: np.ndarray, x: Array, entries: Callable) -> list[list[Array]]:
-    """`M d M^T` of all tiles `d` of `x`: a list of lists of images, one for each entry."""
-    return [_combine(matrix, entries(row, 1)) for row in _combine(matrix, entries(x, 0))]
-
-
-def _pairs(y: Array, axis: int) -> list[Array]:
-    """Entry 0, 1 of all tiles of 2 x 2 along an axis."""
-    return [lax.slice_in_dim(y, k, None, 2, axis=axis) for k in range(2)]
-
-
-def _corners(x: Array, axis: int) -> list[Array]:
-    """Entry 0, 1, 2, 3 of all tiles along an axis."""
-    n = x.shape[axis] - 3  # the last tile starts at n - 1
-    return [lax.slice_in_dim(x, k, k + n, 2, axis=axis) for k in range(4)]
-
-
-def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> list[Array]:
-    """The rows of `matrix @ parts`, for a matrix of -1, 0 and 1."""
-
-    def row(signs: np.ndarray) -> Array:
-        terms = [
-            part if sign > 0 else -part for sign, part in zip(signs, parts, strict=True) if sign
-        ]
-        return functools.reduce(operator.add, terms)
-
-    return [row(signs) for signs in matrix]

@@ -71,8 +71,14 @@ _reflect.defvjp(lambda x, p: (_reflect(x, p), None), _reflect_backward)
 # --- norm ----------------------------------------------------------------------------------
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def normalise(x: Array, scale: Array, bias: Array, activation: Activation = identity) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def normalise(
+    x: Array,
+    scale: Array,
+    bias: Array,
+    activation: Activation = identity,
+    gram: Callable[[Array], Array] = identity,
+) -> Array:
     """`a(gamma (x - mean x) / sqrt(var x + eps) + beta)`, per channel over the whole image.
 
     Train-mode batch normalisation of one image and the activation `a` behind it, as one pass:
@@ -83,8 +89,10 @@ def normalise(x: Array, scale: Array, bias: Array, activation: Activation = iden
         scale: `gamma` (C,).
         bias: `beta` (C,).
         activation: `a`, applied to each entry.
+        gram: for the statistics of another image `U x` with the same mean: `U^T U`, times the
+            ratio of their sizes.
     """
-    return _normalise_forward(x, scale, bias, activation)[0]
+    return _normalise_forward(x, scale, bias, activation, gram)[0]
 
 
 def _sum(x: Array) -> Array:
@@ -92,23 +100,24 @@ def _sum(x: Array) -> Array:
     return x.sum(1, keepdims=True).sum(0, keepdims=True)
 
 
-def _normalise_forward(x, scale, bias, activation):
+def _normalise_forward(x, scale, bias, activation, gram):
     n = x.shape[0] * x.shape[1]
     wide = x.astype(scale.dtype)
     mean = _sum(wide) / n
-    inverse = lax.rsqrt(_sum((wide - mean) ** 2) / n + EPS)
-    y = activation((wide - mean) * (inverse * scale[None, None]) + bias[None, None])
+    centred = wide - mean
+    inverse = lax.rsqrt(_sum(centred * gram(centred)) / n + EPS)
+    y = activation(centred * (inverse * scale[None, None]) + bias[None, None])
     return y.astype(x.dtype), (x, scale, bias, mean, inverse)
 
 
-def _normalise_backward(activation, saved, dy):
+def _normalise_backward(activation, gram, saved, dy):
     x, scale, bias, mean, inverse = saved
     n = x.shape[0] * x.shape[1]
     x_hat = (x.astype(scale.dtype) - mean) * inverse
     _, pull = jax.vjp(activation, x_hat * scale[None, None] + bias[None, None])
     (du,) = pull(dy.astype(scale.dtype))
     d_bias, d_scale = _sum(du), _sum(du * x_hat)
-    dx = (scale[None, None] * inverse) * (du - d_bias / n - x_hat * (d_scale / n))
+    dx = (scale[None, None] * inverse) * (du - d_bias / n - gram(x_hat) * (d_scale / n))
     return dx.astype(x.dtype), d_scale[0, 0], d_bias[0, 0]
 
 
@@ -169,6 +178,20 @@ def _shift(x: Array, by: int, axis: int) -> Array:
 _double_bilinear.defvjp(
     lambda x: (_double_bilinear(x), None), lambda _, dy: (_halve(_halve(dy, 0), 1),)
 )
+
+
+def gram(x: Array, method: Upsampling) -> Array:
+    """`U^T U x / 4` for the up-sampling `U` to twice the size: `mean (U x)^2 = mean x (gram x)`."""
+    if method == "nearest":
+        return x
+    for axis in range(2):
+        n = x.shape[axis]
+        padding = [(0, 0)] * x.ndim
+        padding[axis] = (1, 1)
+        edged = jnp.pad(x, padding, mode="edge")
+        before, after = (lax.slice_in_dim(edged, k, k + n, axis=axis) for k in (0, 2))
+        x = 0.625 * x + 0.1875 * (before + after)
+    return x
 
 
 def halve(x: Array, method: Downsampling) -> Array:

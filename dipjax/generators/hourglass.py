@@ -13,8 +13,8 @@ from dipjax.generators.functions import (
     Padding,
     Upsampling,
     leaky_relu,
-    upsample,
 )
+from dipjax.generators.joined import Joined, folds, join
 from dipjax.generators.layers import Block, Conv, Generator, Norm, ScaleInit, to_image
 from dipjax.generators.remat import rematerialised
 
@@ -115,10 +115,12 @@ class Hourglass(Generator):
         y = self._block(f"down_{i}", down, k_down, self._at(self.downsample, i))(x)
         y = self._block(f"deep_{i}", down, k_down)(y)
         y = self._scale(y, i + 1)
-        y = upsample(y, self._at(self.upsample, i), x.shape[:2])
-        if skip := self._at(self.skips, i):
-            y = jnp.concatenate([self._block(f"skip_{i}", skip, self.kernel_skip)(x), y], -1)
-        y = Norm(name=f"join_{i}")(y)
+        skip = self._at(self.skips, i)
+        fine = self._block(f"skip_{i}", skip, self.kernel_skip)(x) if skip else None
+        kernel = (k_up, k_up, skip + y.shape[-1], up)
+        folded = self.padding == "reflect" and folds(x.shape, kernel, self.dtype)
+        joined = Joined if folded else partial(join, shape=x.shape)
+        y = Norm(name=f"join_{i}")(joined(fine, y, self._at(self.upsample, i)))
         y = self._block(f"up_{i}", up, k_up)(y)
         return self._block(f"mix_{i}", up, 1)(y) if self.mix else y
 

@@ -23,6 +23,7 @@ from dipjax.generators.functions import (
     normalise,
     pad,
 )
+from dipjax.generators.joined import Joined
 
 Params = dict[str, Any]
 ScaleInit = Literal["ones", "uniform"]
@@ -94,11 +95,14 @@ class Conv(nn.Module):
     bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array | Joined) -> Array:
         k, c = self.kernel, x.shape[-1]
         kernel = self.param("kernel", nn.initializers.zeros, (k, k, c, self.features))
-        x = pad(x.astype(self.dtype), (k - 1) // 2, self.padding)
-        y: Any = convolve(x, kernel.astype(self.dtype), self.stride)
+        kernel, x = kernel.astype(self.dtype), x.astype(self.dtype)
+        if isinstance(x, Joined):
+            y: Any = x.convolved(kernel)
+        else:
+            y = convolve(pad(x, (k - 1) // 2, self.padding), kernel, self.stride)
         if not self.bias:
             return y
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -130,20 +134,23 @@ class Deconv(nn.Module):
 class Norm(nn.Module):
     """Per-channel normalisation of one image, and the activation behind it.
 
-    Without `affine` there are no params: PyTorch's `InstanceNorm2d` at its defaults.
+    A `Joined` image (whose norm has no activation) is one again. Without `affine` there are no
+    params: PyTorch's `InstanceNorm2d` at its defaults.
     """
 
     activation: Activation = identity
     affine: bool = True
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Any) -> Any:
         shape = x.shape[-1:]
         if not self.affine:
             wide = jnp.promote_types(x.dtype, jnp.float32)
             return normalise(x, jnp.ones(shape, wide), jnp.zeros(shape, wide), self.activation)
         scale = self.param("scale", nn.initializers.ones, shape)
         bias = self.param("bias", nn.initializers.zeros, shape)
+        if isinstance(x, Joined):
+            return x.normalised(scale, bias)
         return normalise(x, scale, bias, self.activation)
 
 
@@ -158,7 +165,7 @@ class Block(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array | Joined) -> Array:
         stride = 2 if self.downsample == "stride" else 1
         conv = Conv(self.features, self.kernel, stride, self.padding, True, self.dtype, name="conv")
         y = conv(x)

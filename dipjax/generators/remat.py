@@ -10,14 +10,14 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
-def rematerialised(module: nn.Module, x: Array) -> Array:
+def rematerialised(module: nn.Module, x: Any) -> Array:
     """`module(x)` for a module inside another, of which only params and `x` are kept."""
     if module.is_initializing():
         return module(x)
     return _forgetful(module.clone(parent=None, name=None), module.variables["params"], x)
 
 
-def _apply(module: nn.Module, params: Any, x: Array) -> Any:
+def _apply(module: nn.Module, params: Any, x: Any) -> Any:
     return module.apply({"params": params}, x)
 
 
@@ -32,7 +32,7 @@ def _backward(module: nn.Module, saved, dy: Array):
     params, x = saved
     # XLA's CPU backend drops the barriers of `jax.checkpoint`, finds the two computations equal
     # and keeps the first. A zero that only the backward pass knows makes them differ.
-    x = x + 0 * jnp.ravel(dy)[0].astype(x.dtype)
+    x = jax.tree.map(lambda leaf: leaf + 0 * jnp.ravel(dy)[0].astype(leaf.dtype), x)
     return jax.vjp(partial(_apply, module), params, x)[1](dy)
 
 
