@@ -142,13 +142,11 @@ def _all_tiles(images: Sequence[Array], cuts: Sequence[Cut]) -> Array:
 
 def _kernel_tiles(w: Array) -> Array:
     """`G w G^T`: (6, 6, C, D)."""
-    rows = jnp.stack(_combine(G, list(w)))
-    return jnp.stack(_combine(G, [rows[:, b] for b in range(3)]))
+    return jnp.stack(_combine(G, _unstacked(jnp.stack(_combine(G, _unstacked(w, 0))), 1)))
 
 
 def _kernel_tiles_adjoint(du: Array) -> Array:
-    columns = jnp.stack(_combine(G.T, list(du)))  # (3, 6, C, D)
-    return jnp.stack(_combine(G.T, [columns[:, i] for i in range(6)]))
+    return jnp.stack(_combine(G.T, _unstacked(jnp.stack(_combine(G.T, _unstacked(du, 0))), 1)))
 
 
 def _products(v: Array, dm: Array) -> Array:
@@ -175,7 +173,8 @@ def _tile(x: Array, axis: int, cut: Cut) -> Array:
 def _untile(r: Array, axis: int, cut: Cut) -> Array:
     """The adjoint of `_tile`: entries where tiles overlap are added."""
     k = cut.entries
-    *parts, first, second = _combine(cut.matrix.T, list(r))
+    rows = _unstacked(r, 0)
+    *parts, first, second = _combine(cut.matrix.T, rows)
     parts = [_padded(part, axis, 0, 1) for part in parts]
     parts[0] += _padded(first, axis, 1, 0)
     parts[1] += _padded(second, axis, 1, 0)
@@ -185,7 +184,7 @@ def _untile(r: Array, axis: int, cut: Cut) -> Array:
         return _part(y, axis, 0, n + 2)
     x = _part(y, axis, 1, n + 1)
     for (row, edge, behind, weight), margin in zip(MARGINS, (0, n + 1), strict=True):
-        step = cut.mirror * weight * _entry(r[row], axis, edge)
+        step = cut.mirror * weight * _entry(rows[row], axis, edge)
         x = _added(x, axis, edge, _entry(y, axis, margin) - step)
         x = _added(x, axis, behind, step)
     return x
@@ -193,7 +192,7 @@ def _untile(r: Array, axis: int, cut: Cut) -> Array:
 
 def _join(m: Array, axis: int) -> Array:
     """`A m`: the four pixels of each tile, side by side along the axis."""
-    return _interleaved(_combine(A, list(m)), axis)
+    return _interleaved(_combine(A, _unstacked(m, 0)), axis)
 
 
 def _split(dy: Array, axis: int) -> Array:
@@ -215,20 +214,25 @@ def _part(x: Array, axis: int, start: int, end: int | None, step: int = 1) -> Ar
     return lax.slice_in_dim(x, start, end, step, axis)
 
 
+def _unstacked(x: Array, axis: int) -> list[Array]:
+    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])]
+
+
 def _entry(x: Array, axis: int, i: int) -> Array:
     i %= x.shape[axis]
     return _part(x, axis, i, i + 1)
 
 
 def _added(x: Array, axis: int, i: int, y: Array) -> Array:
+    """`x` with `y` added to its entry `i` along the axis, in place."""
     i %= x.shape[axis]
-    return x.at[(slice(None),) * axis + (slice(i, i + 1),)].add(y)
+    return lax.dynamic_update_slice_in_dim(x, _entry(x, axis, i) + y, i, axis)
 
 
 def _padded(x: Array, axis: int, before: int, after: int) -> Array:
-    edges = [(0, 0)] * x.ndim
-    edges[axis] = (before, after)
-    return jnp.pad(x, edges)
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (before, after, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
 def _repeated(x: Array, axis: int) -> Array:
