@@ -12,12 +12,13 @@ import resource
 import subprocess
 import sys
 from functools import partial
+from itertools import product
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import tyro
 
 import dipjax
@@ -70,12 +71,18 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
 
 
 def constants(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """The constants of the forecast by which these rows would be met in the median."""
-    workspace = [
-        (row["temporary"] - row["gradient"] - row["residuals"]) / row["largest"] for row in rows
-    ]
-    compiler = [row["measured"] - row["arguments"] - row["temporary"] for row in rows]
-    return {"WORKSPACE": round(median(workspace), 2), "COMPILER": int(median(compiler))}
+    """The constants of the forecast with which the worst of these rows is met best."""
+    known, largest, measured = (
+        np.array([sum(row[name] for name in names) for row in rows], float)
+        for names in (("state", "gradient", "residuals"), ("largest",), ("measured",))
+    )
+
+    def worst(choice: tuple[float, int]) -> float:
+        workspace, compiler = choice
+        return np.abs(np.log((known + workspace * largest + compiler * 2**20) / measured)).max()
+
+    workspace, compiler = min(product(np.arange(2, 20, 0.2), range(100, 800, 10)), key=worst)
+    return {"WORKSPACE": round(float(workspace), 1), "COMPILER": compiler * 2**20}
 
 
 def main(
@@ -102,8 +109,7 @@ def main(
             f"{forecast} forecast, {measured} measured, ratio {row['ratio']}",
             flush=True,
         )
-    plain = [row for row in rows if not row["remat"]]
-    record = {"fits": rows, "best": constants(plain), **report.environment()}
+    record = {"fits": rows, "best": constants(rows), **report.environment()}
     report.write_json(RESULTS / "memory.json", record)
     print(f"dipjax/memory.py would be best with {record['best']}")
 
