@@ -137,6 +137,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
 for _preset in PRESETS.values():
     _preset["best"] = {**_preset["fast"], "members": 4}
 
+# Twice as wide: 0.19 dB on bird, for two and a half times the time.
+PRESETS["super_resolve"]["best"] |= {
+    "generator": Hourglass(widths=(32, 64, 128, 128, 128), scale_init="uniform"),
+    "steps": 2000,
+}
+
 NOISY = frozenset({"denoise", "flash_no_flash"})
 
 # So many entries tell averages apart that differ by 0.1 dB; more would be missed by the fit.
