@@ -20,12 +20,22 @@ def folder() -> Path | None:
     return None if chosen == "off" else Path(chosen)
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def enable() -> None:
     """Keep every program whose compilation takes half a second, unless the user chose a cache."""
-    path = folder()
+    chosen = folder()
     config: Any = jax.config
-    if path is None or config.jax_compilation_cache_dir:
+    if chosen is None or config.jax_compilation_cache_dir:
         return
+    # XLA shares loops out to the cores that it finds when it compiles, and JAX's key of a program
+    # does not name them: a fit compiled on one core would stay on one.
+    path = chosen / f"cores-{cores()}"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError:  # a read-only home is no reason not to restore a picture

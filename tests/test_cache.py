@@ -17,8 +17,16 @@ def unset(monkeypatch):
 def test_a_folder_that_the_user_names(unset, tmp_path):
     unset.setenv("DIPJAX_CACHE", str(tmp_path / "a" / "b"))
     cache.enable()
-    assert (tmp_path / "a" / "b").is_dir()
-    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "a" / "b")
+    inside = tmp_path / "a" / "b" / f"cores-{cache.cores()}"
+    assert inside.is_dir()
+    assert jax.config.jax_compilation_cache_dir == str(inside)
+
+
+def test_programs_for_another_number_of_cores_are_others(unset, tmp_path):
+    unset.setenv("DIPJAX_CACHE", str(tmp_path))
+    unset.setattr(cache, "cores", lambda: 64)
+    cache.enable()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "cores-64")
 
 
 def test_off(unset):

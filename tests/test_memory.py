@@ -48,7 +48,7 @@ def allocated(key, generator, shape):
 
 @pytest.mark.parametrize("shape", [(96, 160, 1)])
 def test_forecast_is_near_what_xla_plans(key, shape):
-    generator = SMALL.clone(channels=shape[-1])
+    generator = Hourglass(widths=(16, 32), channels=shape[-1])  # the upper half of the preset fast
     ratio = estimate_memory(shape, generator) / allocated(key, generator, shape)
     assert 0.75 < ratio < 1.35
 
