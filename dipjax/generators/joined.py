@@ -44,8 +44,8 @@ class Joined:
     def normalised(self, scale: Array, bias: Array) -> "Joined":
         """`normalise` of the whole: its up-sampled part has statistics that `gram` knows."""
         n, spread = _channels(self.fine), partial(gram, method=self.upsampling)
-        fine = None if self.fine is None else normalise(self.fine, scale[:n], bias[:n])
-        coarse = normalise(self.coarse, scale[n:], bias[n:], identity, spread)
+        fine: Any = None if self.fine is None else normalise(self.fine, scale[:n], bias[:n])
+        coarse: Any = normalise(self.coarse, scale[n:], bias[n:], identity, spread)
         return Joined(fine, coarse, self.upsampling)
 
     def convolved(self, w: Array) -> Array:

@@ -17,6 +17,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +84,8 @@ def winograd(x: Array, w: Array) -> Array:
     """The convolution of an image (H + 2, W + 2, C) with a kernel (3, 3, C, D): (H, W, D)."""
     height, width = x.shape[0] - 2, x.shape[1] - 2
     x = jnp.pad(x, ((0, -height % 4), (0, -width % 4), (0, 0)))
-    return _convolve((x,), w, (PADDED,))[:height, :width]
+    y: Any = _convolve((x,), w, (PADDED,))
+    return y[:height, :width]
 
 
 def winograd_upsampled(fine: Array | None, coarse: Array, w: Array, upsampling: str) -> Array:
