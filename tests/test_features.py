@@ -324,7 +324,8 @@ def test_the_receptive_field_is_what_has_a_gradient(alex, layer):
     x = jnp.asarray(RNG.random((120, 120, 3), np.float32))
     i = 4
     grad = jax.grad(lambda x: jnp.abs(alex(layer)(x)[i, i]).sum())(x)
-    rows = np.flatnonzero(np.abs(grad).sum((1, 2)))
+    weight = np.abs(grad).sum((1, 2))
+    rows = np.flatnonzero(weight > 1e-6 * weight.max())  # beyond are the rounding errors of tiles
     first, last = max(0, start + i * stride), start + i * stride + size - 1
     assert (rows[0], rows[-1]) == (first, min(last, 119))
 
