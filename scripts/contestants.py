@@ -16,10 +16,10 @@ import roofline
 from race import REPEATS, Contestant, Turn
 
 import dipjax
-from dipjax import tasks
+from dipjax import cache, tasks
 
 GPU = jax.default_backend() == "gpu"
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = cache.cores()
 GIB = 2**30
 
 # name -> options of `peer.Fit`

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dipjax.generators.winograd import winograd
+from dipjax.generators.winograd import interleaved, winograd
 
 Array = jax.Array
 
@@ -86,8 +86,8 @@ def deconvolve(x: Array, w: Array) -> Array:
         phases: list[Any] = [
             convolve(row[:, q : q + w_ + 1], w[3 - p :: -2, 3 - q :: -2]) for q in range(2)
         ]
-        rows.append(jnp.stack(phases, 2).reshape(h, 2 * w_, -1))
-    return jnp.stack(rows, 1).reshape(2 * h, 2 * w_, -1)
+        rows.append(interleaved(phases, 1))
+    return interleaved(rows, 0)
 
 
 # --- accelerators: the library's convolution -----------------------------------------------
@@ -158,8 +158,8 @@ def _adjoint(w: Array, dy: Array, stride: int, shape: tuple[int, ...]) -> Array:
     rows = []
     for p in range(s):
         phases = [_phase(w[p::s, q::s], dy, (h, w_)) for q in range(s)]
-        rows.append(jnp.stack(phases, 2).reshape(h, s * w_, -1))
-    return jnp.stack(rows, 1).reshape(s * h, s * w_, -1)[: shape[0], : shape[1]]
+        rows.append(interleaved(phases, 1))
+    return interleaved(rows, 0)[: shape[0], : shape[1]]
 
 
 def _phase(taps: Array, dy: Array, shape: tuple[int, int]) -> Array:

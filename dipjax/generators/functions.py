@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dipjax.generators.winograd import interleaved
 from dipjax.operators import Downsample
 
 Array = jax.Array
@@ -148,12 +149,16 @@ def _double_bilinear(x: Array) -> Array:
 
 def _double(x: Array, axis: int) -> Array:
     """`y_2i = 3/4 x_i + 1/4 x_(i-1)`, `y_(2i+1) = 3/4 x_i + 1/4 x_(i+1)` along an axis."""
+    before, after = _neighbours(x, axis)
+    return interleaved([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis)
+
+
+def _neighbours(x: Array, axis: int) -> tuple[Array, Array]:
+    """`x_(i-1)` and `x_(i+1)` along an axis, edges repeated."""
     n = x.shape[axis]
     part = partial(lax.slice_in_dim, x, axis=axis)
     before = jnp.concatenate([part(0, 1), part(0, n - 1)], axis)
-    after = jnp.concatenate([part(1, n), part(n - 1, n)], axis)
-    pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
-    return pairs.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
+    return before, jnp.concatenate([part(1, n), part(n - 1, n)], axis)
 
 
 def _halve(dy: Array, axis: int) -> Array:
@@ -185,11 +190,7 @@ def gram(x: Array, method: Upsampling) -> Array:
     if method == "nearest":
         return x
     for axis in range(2):
-        n = x.shape[axis]
-        padding = [(0, 0)] * x.ndim
-        padding[axis] = (1, 1)
-        edged = jnp.pad(x, padding, mode="edge")
-        before, after = (lax.slice_in_dim(edged, k, k + n, axis=axis) for k in (0, 2))
+        before, after = _neighbours(x, axis)
         x = 0.625 * x + 0.1875 * (before + after)
     return x
 

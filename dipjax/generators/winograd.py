@@ -109,7 +109,7 @@ def winograd_upsampled(fine: Array | None, coarse: Array, w: Array, upsampling: 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(images: tuple[Array, ...], w: Array, cuts: tuple[Cut, ...]) -> Array:
     v = _all_tiles(images, cuts)
-    m = jnp.einsum("jihwc,jicd->jihwd", v, _kernel_tiles(w))
+    m = jnp.einsum("jihwc,jicd->jihwd", v, _on_both_sides(G, w))
     return _join(_join(m, 2), 0)
 
 
@@ -120,8 +120,8 @@ def _forward(images, w, cuts):
 def _backward(cuts, saved, dy):
     images, w = saved
     v, dm = _all_tiles(images, cuts), _split(_split(dy, 0), 2)
-    dv = jnp.einsum("jihwd,jicd->jihwc", dm, _kernel_tiles(w))
-    dw = _kernel_tiles_adjoint(_products(v, dm))
+    dv = jnp.einsum("jihwd,jicd->jihwc", dm, _on_both_sides(G, w))
+    dw = _on_both_sides(G.T, _products(v, dm))
     d_images, start = [], 0
     for x, cut in zip(images, cuts, strict=True):
         part = lax.slice_in_dim(dv, start, start + x.shape[-1], axis=-1)
@@ -142,13 +142,10 @@ def _all_tiles(images: Sequence[Array], cuts: Sequence[Cut]) -> Array:
     return jnp.concatenate([_tile(_tile(x, 0, cut), 2, cut) for x, cut in pairs], -1)
 
 
-def _kernel_tiles(w: Array) -> Array:
-    """`G w G^T`: (6, 6, C, D)."""
-    return jnp.stack(_combine(G, _unstacked(jnp.stack(_combine(G, _unstacked(w, 0))), 1)))
-
-
-def _kernel_tiles_adjoint(du: Array) -> Array:
-    return jnp.stack(_combine(G.T, _unstacked(jnp.stack(_combine(G.T, _unstacked(du, 0))), 1)))
+def _on_both_sides(matrix: np.ndarray, x: Array) -> Array:
+    """`M x M^T` over the first two axes of `x`."""
+    rows = jnp.stack(_combine(matrix, _unstacked(x, 0)))
+    return jnp.stack(_combine(matrix, _unstacked(rows, 1)))
 
 
 def _products(v: Array, dm: Array) -> Array:
@@ -181,7 +178,7 @@ def _untile(r: Array, axis: int, cut: Cut) -> Array:
     parts[0] += _padded(first, axis, 1, 0)
     parts[1] += _padded(second, axis, 1, 0)
     n = (k - 2) * r.shape[axis + 1]
-    y = _interleaved(parts, axis)
+    y = interleaved(parts, axis)
     if cut.mirror is None:
         return _part(y, axis, 0, n + 2)
     x = _part(y, axis, 1, n + 1)
@@ -194,7 +191,7 @@ def _untile(r: Array, axis: int, cut: Cut) -> Array:
 
 def _join(m: Array, axis: int) -> Array:
     """`A m`: the four pixels of each tile, side by side along the axis."""
-    return _interleaved(_combine(A, _unstacked(m, 0)), axis)
+    return interleaved(_combine(A, _unstacked(m, 0)), axis)
 
 
 def _split(dy: Array, axis: int) -> Array:
@@ -242,7 +239,7 @@ def _repeated(x: Array, axis: int) -> Array:
     return jnp.concatenate([_entry(x, axis, 0), x, _entry(x, axis, -1)], axis)
 
 
-def _interleaved(parts: Sequence[Array], axis: int) -> Array:
+def interleaved(parts: Sequence[Array], axis: int) -> Array:
     """Entry `i` of each part, then entry `i + 1` of each."""
     shape = list(parts[0].shape)
     shape[axis] *= len(parts)
