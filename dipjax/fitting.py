@@ -154,6 +154,7 @@ def fitter(
         ValueError: by `step`, when the objective gives no scalar.
     """
     optimizer = optax.with_extra_args_support(optimizer)
+    objective = as_objective(objective)
 
     def init(key: Array, z: Array) -> FitState:
         params = generator.init(key, z)
@@ -161,10 +162,12 @@ def fitter(
 
     def step(key: Array, state: FitState) -> tuple[FitState, FitInfo]:
         z = codes.jitter(key, state.z, jitter, state.step)
+        probe = jax.random.fold_in(key, 1)
 
         def energy(params):
             x = generator.apply(params, z)
-            return _scalar(objective(x)).astype(x.dtype), x
+            E = objective.probed(probe, x, lambda d: generator.apply(params, _sum(z, d)))
+            return _scalar(E).astype(x.dtype), x
 
         (loss, x), grad = jax.value_and_grad(energy, has_aux=True)(state.params)
         updates, opt_state = optimizer.update(
@@ -448,6 +451,15 @@ def _resumed(state: Run, steps: int) -> Run:
         reason=jnp.where(more, Reason.RUNNING, state.reason),
     )
     return jax.tree.map(jnp.copy, run)
+
+
+def _sum(z: Array, d: Array) -> Array:
+    if z.shape != d.shape:
+        raise ValueError(
+            f"the objective asks for the image of a code of shape {d.shape}, but the code has "
+            f"shape {z.shape}: let the measurement be the code, as in fit(..., code=y)"
+        )
+    return z + d
 
 
 def _scalar(loss: Array) -> Array:

@@ -114,6 +114,32 @@ def level_at(x: Array, y: Array) -> Array:
     return jnp.sqrt(jnp.maximum(variance, (sigma / 4) ** 2))
 
 
+def level_by_brightness(y: Array, parts: int = 8) -> Array:
+    """The noise of every entry of a picture, `s` (H, W, C), from those that are about as bright.
+
+    `level` of each of some equally large parts of the entries, from the darkest to the brightest
+    by the mean of their 5 x 5 neighbours, and between these what lies between: any noise that
+    depends on the light, as that of photons, and speckle, and what clipping has left.
+
+    Args:
+        y: a picture (H, W, C) in [0, 1], of at least 5 x 5 pixels.
+        parts: so many.
+    """
+    if min(y.shape[:2]) < 5:
+        return jnp.full_like(y, level(y))
+    h, w = y.shape[:2]
+    padded = jnp.pad(y, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+    x = jnp.mean(jnp.stack([padded[a : a + h, b : b + w] for a in range(5) for b in range(5)]), 0)
+    middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
+    size = size[jnp.argsort(middle)]
+    middle = jnp.sort(middle)
+    edges = [round(i * middle.size / parts) for i in range(parts + 1)]
+    halves = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    light = jnp.stack([middle[part].mean() for part in halves])
+    levels = jnp.stack([jnp.median(size[part]) for part in halves])
+    return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)
+
+
 def lost(y: ArrayLike) -> Array:
     """The part of the entries that salt and pepper seems to have taken, a scalar in [0, 1].
 

@@ -29,6 +29,19 @@ class Objective:
     def __call__(self, x: Array) -> Array:
         raise NotImplementedError
 
+    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
+        """`E` of the iterate `x = at(0)`, where `at(d) = f(z + d)` is what another code gives.
+
+        What a fit minimises. Most energies look at the image alone; a `risk.Risk` asks also how
+        it answers to a change of the measurement, which is its code.
+        """
+        return self(x)
+
+    @property
+    def passes(self) -> int:
+        """How often the generator runs in a step."""
+        return 1
+
     def error(self, x: Array) -> Array | None:
         """How badly `x` predicts what `hold_out` has held out, or None where that is nothing."""
         return None
@@ -71,6 +84,13 @@ class Sum(Objective):
     def __call__(self, x: Array) -> Array:
         return self.left(x) + self.right(x)
 
+    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
+        return self.left.probed(key, x, at) + self.right.probed(key, x, at)
+
+    @property
+    def passes(self) -> int:
+        return self.left.passes + self.right.passes - 1
+
     def error(self, x: Array) -> Array | None:
         errors = [e for e in (self.left.error(x), self.right.error(x)) if e is not None]
         return sum(errors[1:], errors[0]) if errors else None
@@ -85,6 +105,13 @@ class Scaled(Objective):
 
     def __call__(self, x: Array) -> Array:
         return self.weight * self.objective(x)
+
+    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
+        return self.weight * self.objective.probed(key, x, at)
+
+    @property
+    def passes(self) -> int:
+        return self.objective.passes
 
     def error(self, x: Array) -> Array | None:
         error = self.objective.error(x)

@@ -52,3 +52,21 @@ def test_what_salt_and_pepper_has_taken(key):
 def test_saturated_areas_are_not_lost():
     x = jnp.zeros((32, 32, 1)).at[:16].set(1.0)
     assert noise.lost(x) == 0
+
+
+@pytest.mark.parametrize(
+    "corrupt, level", [(noise.gaussian, 0.2), (noise.poisson, 30.0), (noise.speckle, 0.2)]
+)
+def test_level_by_brightness_knows_the_energy_of_the_noise(key, corrupt, level):
+    """On a picture from black to white, at whose ends clipping takes of the noise."""
+    x = jnp.broadcast_to(jnp.linspace(0, 1, 128)[None, :, None], (128, 128, 3))
+    y = corrupt(key, x, level)
+    s = noise.level_by_brightness(y)
+    true = jnp.sqrt(jnp.mean((y - x) ** 2))
+    assert s.shape == y.shape and abs(jnp.sqrt(jnp.mean(s**2)) / true - 1) < 0.06
+
+
+def test_level_by_brightness_of_small_pictures(key):
+    y = 0.5 + 0.1 * jax.random.normal(key, (4, 6, 1))
+    np.testing.assert_array_equal(noise.level_by_brightness(y), noise.level(y))
+    assert noise.level_by_brightness(jnp.full((5, 5, 1), 0.5)).shape == (5, 5, 1)

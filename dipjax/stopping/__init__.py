@@ -11,6 +11,7 @@ same tracker object, which is what finds the compiled fit again.
     windowed_variance              stop behind the lowest variance of the iterates in a window
     moving_variance                the same, exponentially weighted
     discrepancy                    stop when the energy is down to that of the noise
+    zero_crossing                  stop when the estimated risk is down to nothing
     any_of                         stop when one of several does
 """
 
@@ -22,6 +23,7 @@ from dipjax.stopping.averages import best as best
 from dipjax.stopping.averages import windowed_average as windowed_average
 from dipjax.stopping.by_energy import Discrepancy as Discrepancy
 from dipjax.stopping.by_energy import discrepancy as discrepancy
+from dipjax.stopping.by_energy import zero_crossing as zero_crossing
 from dipjax.stopping.by_error import HeldOut as HeldOut
 from dipjax.stopping.by_error import held_out as held_out
 from dipjax.stopping.by_variance import Variance as Variance

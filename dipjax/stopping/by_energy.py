@@ -9,10 +9,11 @@ from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay
 
 
 class Discrepancy(NamedTuple):
-    """The moving mean of the energy, its weight, and whether it is low enough."""
+    """The moving mean of the energy, its weight, the steps so far, and whether it is low enough."""
 
     loss: Array
     weight: Array
+    step: Array
     stop: Array
 
 
@@ -34,18 +35,38 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
     """
     if not limit > 0:
         raise ValueError(f"limit must be positive, not {limit}")
-    return _discrepancy(float(limit), checked_decay(decay))
+    return _discrepancy(float(limit), checked_decay(decay), 0, Reason.DISCREPANCY)
+
+
+def zero_crossing(decay: float = 0.9, warmup: int = 300) -> Tracker:
+    """Stop when the estimated risk has fallen to nothing: less than no error is none at all.
+
+        mean_t R(x_t) <= 0,    R = E - 1 for the energies of `dipjax.risk`
+
+    A fit that minimises an estimate of its risk learns at last the estimate's own noise, and
+    falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3).
+
+    Args:
+        decay: of the moving mean, in [0, 1).
+        warmup: steps before the risk counts: where the noise is thought too strong, smooth pictures
+            are below zero while the average still holds the first iterates.
+
+    Raises:
+        ValueError: for another decay.
+    """
+    return _discrepancy(1.0, checked_decay(decay), int(warmup), Reason.RISK)
 
 
 @cache
-def _discrepancy(limit: float, decay: float) -> Tracker:
+def _discrepancy(limit: float, decay: float, warmup: int, why: Reason) -> Tracker:
     def init(image: Array) -> Discrepancy:
         zero = jnp.zeros((), image.dtype)
-        return Discrepancy(zero, zero, jnp.zeros((), bool))
+        return Discrepancy(zero, zero, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
 
     def update(state: Discrepancy, info) -> Discrepancy:
         weight = decay * state.weight + 1
         loss = state.loss + (info.loss - state.loss) / weight
-        return Discrepancy(loss, weight, loss <= limit)
+        step = state.step + 1
+        return Discrepancy(loss, weight, step, (loss <= limit) & (step > warmup))
 
-    return Tracker(init, update, Reason.DISCREPANCY)
+    return Tracker(init, update, why)

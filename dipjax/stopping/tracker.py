@@ -21,6 +21,7 @@ class Reason(IntEnum):
     VARIANCE = 4
     DISCREPANCY = 5
     FAILED = 6
+    RISK = 7
 
     def __str__(self) -> str:
         return _REASONS[self]
@@ -33,6 +34,7 @@ _REASONS = {
     Reason.HELD_OUT: "the error of the held-out measurements has passed its minimum",
     Reason.VARIANCE: "the variance of the iterates has passed its minimum",
     Reason.DISCREPANCY: "the energy is down to that of the noise",
+    Reason.RISK: "the estimated risk has fallen to zero",
     Reason.FAILED: "it failed again and again",
 }
 

@@ -1,0 +1,127 @@
+"""The estimates of the risk against the risk, where the truth is known."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dipjax
+from dipjax import noise, risk, stopping
+
+SHAPE = 24, 24, 3
+
+
+class Shrinkage(NamedTuple):
+    """`f_theta(z) = theta z`, whose risk is a formula: `d x_i / d y_i = theta`."""
+
+    name: str = "theta z"
+
+    def init(self, key, z):
+        return jnp.float32(0.5)
+
+    def apply(self, theta, z):
+        return theta * z
+
+
+@pytest.fixture
+def truth(key):
+    return 0.3 + 0.4 * jax.random.uniform(key, SHAPE)
+
+
+def mean_risk(energy, theta, ys):
+    """Mean of `E - 1` over the measurements and as many probes."""
+
+    def one(key, y):
+        E = energy(y)
+        return E.probed(key, theta * y, lambda d: theta * (y + d)) - 1
+
+    return jax.vmap(one)(jax.random.split(jax.random.key(2), len(ys)), ys).mean()
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.6, 1.0])
+def test_sure_is_the_risk_on_average(truth, theta):
+    sigma = 0.05
+    keys = jax.random.split(jax.random.key(1), 400)
+    ys = jax.vmap(lambda k: noise.gaussian(k, truth, sigma))(keys)
+    true = jnp.mean((theta * ys - truth[None]) ** 2) / sigma**2
+    np.testing.assert_allclose(mean_risk(lambda y: risk.sure(y, sigma), theta, ys), true, rtol=0.01)
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.6, 1.0])
+def test_pure_is_the_risk_on_average(truth, theta):
+    peak = 400.0
+    keys = jax.random.split(jax.random.key(1), 400)
+    ys = jax.vmap(lambda k: noise.poisson(k, truth, peak))(keys)
+    true = jnp.mean((theta * ys - truth[None]) ** 2) / jnp.mean(truth / peak)
+    estimate = mean_risk(lambda y: risk.pure(y, 1 / peak), theta, ys)
+    np.testing.assert_allclose(estimate, true, rtol=0.02)
+
+
+def test_a_level_of_every_entry(truth):
+    """Half of the picture has ten times the noise of the other half."""
+    s = jnp.where(jnp.arange(SHAPE[1])[None, :, None] < 12, 0.01, 0.1) * jnp.ones(SHAPE)
+    keys = jax.random.split(jax.random.key(1), 400)
+    ys = truth[None] + s[None] * jax.vmap(lambda k: jax.random.normal(k, SHAPE))(keys)
+    theta = 0.8
+    true = jnp.sum((theta * ys - truth[None]) ** 2) / len(ys) / jnp.sum(s**2)
+    estimate = mean_risk(lambda y: risk.Risk(y, s), theta, ys)
+    np.testing.assert_allclose(estimate, true, rtol=0.01)
+
+
+def test_a_fit_finds_the_shrinkage_of_least_risk(truth):
+    """`theta = <x, y> / (<y, y>)`, of which SURE knows `|y|^2 - n sigma^2` for `<x, y>`."""
+    y = truth + 0.3 * jax.random.normal(jax.random.key(1), SHAPE)
+    energy = risk.Risk(y, jnp.full(SHAPE, 0.3))
+    fitter = dipjax.fitter(energy, Shrinkage(), dipjax.optimizers.adam(0.01), jitter=0.0)
+    state = fitter.init(jax.random.key(0), y)
+    step = jax.jit(lambda i, s: fitter.step(jax.random.key(i), s)[0])
+    for i in range(400):
+        state = step(i, state)
+    least = 1 - y.size * 0.3**2 / jnp.sum(y**2)
+    np.testing.assert_allclose(state.params, least, atol=1e-3)
+    assert abs(least - 1) > 0.2  # the fit without the divergence copies
+
+
+def test_sums_and_multiples_probe_too(truth, key):
+    energy = risk.sure(truth, 0.1)
+    at = lambda d: 0.5 * (truth + d)  # noqa: E731
+    alone = energy.probed(key, at(0), at)
+    both = (2 * energy + dipjax.objectives.TotalVariation()).probed(key, at(0), at)
+    expected = 2 * alone + dipjax.objectives.TotalVariation()(at(0))
+    np.testing.assert_allclose(both, expected, rtol=1e-6)
+    assert (2 * energy + energy).passes == 3 and (dipjax.data_term(jnp.abs, truth)).passes == 1
+
+
+def test_the_fit_stops_at_the_zero_crossing(truth):
+    y = noise.gaussian(jax.random.key(1), truth, 0.1)
+    result = dipjax.fit(
+        jax.random.key(0),
+        risk.sure(y, 0.1),
+        SHAPE,
+        code=y,
+        generator=dipjax.Hourglass(widths=(8, 8), skips=2),
+        stop=stopping.zero_crossing(),
+        steps=2000,
+    )
+    assert result.stop_reason == stopping.Reason.RISK
+    made = np.asarray(result.loss)[: int(result.stopped_at)]
+    mean = weight = 0.0
+    for loss in made:
+        weight = 0.9 * weight + 1
+        mean += (loss - mean) / weight
+    assert mean <= 1 and len(made) > 300 and np.isfinite(made).all()
+
+
+def test_the_code_must_be_the_measurement(truth, key):
+    with pytest.raises(ValueError, match="let the measurement be the code"):
+        dipjax.fit(key, risk.sure(truth, 0.1), SHAPE, steps=2)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("nan")])
+def test_bad_levels(truth, bad):
+    with pytest.raises(ValueError, match="must be positive"):
+        risk.sure(truth, bad)
+    with pytest.raises(ValueError, match="must be positive"):
+        risk.pure(truth, bad)
