@@ -457,7 +457,7 @@ def _sum(z: Array, d: Array) -> Array:
     if z.shape != d.shape:
         raise ValueError(
             f"the objective asks for the image of a code of shape {d.shape}, but the code has "
-            f"shape {z.shape}: let the measurement be the code, as in fit(..., code=y)"
+            f"shape {z.shape}: let the measurement be the code, as in fit(..., code=objective.code)"
         )
     return z + d
 

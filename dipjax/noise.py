@@ -10,6 +10,7 @@ inputs are. `level` is the way back, from a picture to the `sigma` of its white 
 to the `p` of salt and pepper.
 """
 
+from itertools import pairwise
 from typing import Literal, cast
 
 import jax
@@ -134,7 +135,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     size = size[jnp.argsort(middle)]
     middle = jnp.sort(middle)
     edges = [round(i * middle.size / parts) for i in range(parts + 1)]
-    halves = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    halves = [slice(a, b) for a, b in pairwise(edges) if b > a]
     light = jnp.stack([middle[part].mean() for part in halves])
     levels = jnp.stack([jnp.median(size[part]) for part in halves])
     return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)

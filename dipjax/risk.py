@@ -1,6 +1,6 @@
 """The risk of a fit, estimated without the truth: what its error is, over that of the noise.
 
-    R(x) = |x - x_true|^2 / |s|^2,    y = x_true + s n,    x = f_theta(y)
+    R(x) = |x - x_true|^2 / |s|^2,    y = x_true + s n,    x = f_theta(z),    z = y / u
 
 A fit that has its measurement for a code answers to it, and how strongly tells how much of the
 noise it repeats. By Stein's lemma (1981), for noise of level `s` that is independent from entry
@@ -11,14 +11,16 @@ to entry, and whatever the picture,
 With one level that is SURE, with `s^2 = gain * y` PURE, for counted photons. The divergence is that
 along one random direction (Ramani et al. 2008), drawn anew at every step:
 
-    sum_i s_i^2 dx_i / dy_i  =  mean_d d^T (f(y + eps d) - f(y)) / eps,    d = s * (+1 or -1)
+    sum_i s_i^2 dx_i / dy_i  =  mean_d d^T (f(z + eps d / u) - f(z)) / eps,    d = s * (+1 or -1)
+
+The code is the measurement in units `u` of its noise, so that jitter 1 is as strong as that.
 
 A fit that minimises it (Jo et al., "Rethinking deep image prior for denoising", ICCV 2021) pays for
 what it takes from the noise of a pixel for the same pixel: it does not copy, and fits on all pixels
 what else has to be held out or stopped before.
 
-    y = images.load("noisy.png")
-    fit(key, sure(y, 25 / 255), y.shape, code=y, jitter=25 / 255, stop=stopping.zero_crossing())
+    E = sure(y, 25 / 255)
+    fit(key, E, y.shape, code=E.code, jitter=1.0, stop=stopping.zero_crossing())
 """
 
 from collections.abc import Callable
@@ -26,7 +28,6 @@ from collections.abc import Callable
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 
 from dipjax import images, noise
 from dipjax.objectives import Objective
@@ -43,19 +44,28 @@ class Risk(Objective):
     Without a generator to probe, as an energy of an image alone, `|x - y|^2 / |s|^2`.
 
     Attributes:
-        y: the measurement (H, W, C), and the code of the fit.
+        y: the measurement (H, W, C).
         s: the level of its noise (H, W, C).
     """
 
     y: Array
     s: Array
 
+    @property
+    def code(self) -> Array:
+        """`z = y / u` (H, W, C), the code that the fit has to have."""
+        return self.y / self._unit
+
+    @property
+    def _unit(self) -> Array:
+        return jnp.sqrt(jnp.mean(self.s**2))
+
     def __call__(self, x: Array) -> Array:
         return jnp.sum((x - self.y) ** 2) / jnp.sum(self.s**2)
 
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         d = self.s * jax.random.rademacher(key, self.s.shape, self.s.dtype)
-        divergence = jnp.sum(d * (at(PROBE * d) - x)) / PROBE
+        divergence = jnp.sum(d * (at(PROBE * d / self._unit) - x)) / PROBE
         return self(x) + 2 * divergence / jnp.sum(self.s**2)
 
     @property
@@ -63,13 +73,13 @@ class Risk(Objective):
         return 2
 
 
-def sure(y: Array, sigma: ArrayLike | None = None) -> Risk:
+def sure(y: Array, sigma: float | Array | None = None) -> Risk:
     """Stein's unbiased estimate of the risk, for a picture with Gaussian noise.
 
     Args:
-        y: the picture (H, W, C), and the code of the fit.
+        y: the picture (H, W, C).
         sigma: the level of the noise, a number or that of every entry (H, W, C), such as from
-            `noise.level_at`; estimated by `noise.level` if not given.
+            `noise.level_by_brightness`; estimated by `noise.level` if not given.
 
     Raises:
         ValueError: for a picture of another shape or range, or a level that is none.
@@ -86,7 +96,7 @@ def pure(y: Array, gain: float) -> Risk:
     To first order in the gain, `x_i(y) - x_i(y - gain e_i) = gain dx_i / dy_i`.
 
     Args:
-        y: the picture (H, W, C), and the code of the fit: `gain` times a number of photons.
+        y: the picture (H, W, C): `gain` times a number of photons.
         gain: of a photon, 1 / peak; the variance of the noise is `gain * y`.
 
     Raises:

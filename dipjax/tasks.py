@@ -30,6 +30,7 @@ from dipjax.masks import masked
 from dipjax.objectives import Fidelity, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
 from dipjax.presets import PRESETS, Preset, automatic, choose
+from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
 
 Array = jax.Array
@@ -58,8 +59,8 @@ def denoise(
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
-        sigma: standard deviation of white noise, for "best" only; if not given it is estimated,
-            with how it grows from dark to bright, as the noise of counted photons does.
+        sigma: standard deviation of white noise, for "best" and `stop="risk"`; if not given it is
+            estimated, with how it depends on the light, as the noise of counted photons does.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
@@ -67,20 +68,26 @@ def denoise(
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
             which needs noise that is independent from pixel to pixel (see `_polished`).
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
-            "held_out".
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto",
+            "held_out" or "risk", which minimises an estimate of the error (see `dipjax.risk`).
 
     Returns:
         A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
-        ValueError: for a picture of another shape or range, a sigma that is no level of noise, or
-            an unknown preset or fidelity.
+        ValueError: for a picture of another shape or range, a sigma that is no level of noise, an
+            unknown preset or fidelity, or `stop="risk"` for salt and pepper.
         TypeError: for a regulariser that is no function of an image.
     """
     y = images.check(y)
     white = None if sigma is None else noise.checked(y, sigma)[1]
-    energy = data_term(Identity(), y, noise.fidelity(y) if fidelity == "auto" else fidelity)
+    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
+    if settings.get("stop") == "risk":
+        energy = _risk(y, white, fidelity)
+        settings |= {"stop": stopping.zero_crossing()}
+        settings = {"code": energy.code, "jitter": 1.0, **settings}
+    else:
+        energy = data_term(Identity(), y, fidelity)
     energy = energy if regularizer is None else energy + regularizer
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
     if preset != "best":
@@ -88,6 +95,16 @@ def denoise(
     x = jnp.clip(result.image, 0, 1)
     s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
     return result._replace(image=_polished(x, y, s))
+
+
+def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
+    """The estimate of the risk, for noise that is added to the picture."""
+    if fidelity != "l2":
+        raise ValueError(
+            f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
+            'leave stop="risk" out, or say fidelity="l2"'
+        )
+    return sure(y, noise.level_by_brightness(y) if white is None else white)
 
 
 def remove_jpeg_artifacts(
