@@ -37,11 +37,6 @@ class Objective:
         """
         return self(x)
 
-    @property
-    def passes(self) -> int:
-        """How often the generator runs in a step."""
-        return 1
-
     def error(self, x: Array) -> Array | None:
         """How badly `x` predicts what `hold_out` has held out, or None where that is nothing."""
         return None
@@ -87,10 +82,6 @@ class Sum(Objective):
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.left.probed(key, x, at) + self.right.probed(key, x, at)
 
-    @property
-    def passes(self) -> int:
-        return self.left.passes + self.right.passes - 1
-
     def error(self, x: Array) -> Array | None:
         errors = [e for e in (self.left.error(x), self.right.error(x)) if e is not None]
         return sum(errors[1:], errors[0]) if errors else None
@@ -108,10 +99,6 @@ class Scaled(Objective):
 
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.weight * self.objective.probed(key, x, at)
-
-    @property
-    def passes(self) -> int:
-        return self.objective.passes
 
     def error(self, x: Array) -> Array | None:
         error = self.objective.error(x)

@@ -68,10 +68,6 @@ class Risk(Objective):
         divergence = jnp.sum(d * (at(PROBE * d / self._unit) - x)) / PROBE
         return self(x) + 2 * divergence / jnp.sum(self.s**2)
 
-    @property
-    def passes(self) -> int:
-        return 2
-
 
 def sure(y: Array, sigma: float | Array | None = None) -> Risk:
     """Stein's unbiased estimate of the risk, for a picture with Gaussian noise.
