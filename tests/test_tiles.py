@@ -213,6 +213,23 @@ def test_data_of_another_size(key, y):
         dipjax.tiled(dipjax.inpaint, key, y, np.ones((3, 3)))
 
 
+def test_a_wrong_colour_is_corrected_and_noise_is_not_let_in():
+    truth = np.full((64, 64, 3), 0.5, np.float32)
+    noise = 0.1 * RNG.standard_normal(truth.shape, np.float32)
+    cast = truth + np.float32([0.2, -0.1, 0])
+    back = tiles.corrected(cast, truth + noise) - truth
+    assert abs(back).max() < 0.025 and back.std() < 0.1 / 20
+
+
+def test_tiles_keep_the_colours_of_a_noisy_picture(key):
+    y = np.clip(0.2 + 0.1 * RNG.standard_normal((40, 40, 3), np.float32), 0, 1)
+    image = dipjax.tiled(dipjax.denoise, key, y, tile=(24, 24), **TINY)
+    assert abs(image.mean((0, 1)) - y.mean((0, 1))).max() < 0.01
+    salted = np.where(RNG.random((40, 40, 1)) < 0.3, np.float32(1), np.float32(0.2)) + 0 * y
+    image = dipjax.tiled(dipjax.denoise, key, salted, tile=(24, 24), fidelity="auto", **TINY)
+    assert abs(image.mean() - salted.mean()) > 0.02  # whose mean is not that of the picture
+
+
 @pytest.mark.slow
 def test_no_seam_in_a_denoised_picture(key):
     """Smooth texture under noise: the error's gradient across borders is that of elsewhere."""
