@@ -118,8 +118,6 @@ def iterate(
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
     parts = cut(y.shape, tile, overlap, factor)
-    fidelity = settings.get("fidelity", "auto")
-    adds_up = own and (noise.fidelity(y) if fidelity == "auto" else fidelity) == "l2"
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
         _check_holes(known, parts)
@@ -133,12 +131,19 @@ def iterate(
         if known is not None and part.of(known).all():
             return part.of(y)
         pieces = [part.of(array) for array in (y, *data)]
-        code = {"code": jnp.asarray(pieces[0])} if own else {}
         key_i = jax.random.fold_in(key, i)
-        x = np.asarray(task(key_i, *pieces, driver=relay, **settings, **code).image)
-        return corrected(x, pieces[0]) if adds_up else x
+        options = settings | (_own(pieces[0], settings) if own else {})
+        x = np.asarray(task(key_i, *pieces, driver=relay, **options).image)
+        return corrected(x, pieces[0]) if own and options["fidelity"] == "l2" else x
 
     return _blended(restored, parts, y, factor, shelf)
+
+
+def _own(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
+    """What `denoise` gets for a tile: its code, and the fidelity that suits its noise."""
+    fidelity = settings.get("fidelity", "auto")
+    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
+    return {"code": jnp.asarray(y), "fidelity": fidelity}
 
 
 def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:
