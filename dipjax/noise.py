@@ -128,9 +128,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     """
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
-    h, w = y.shape[:2]
-    padded = jnp.pad(y, ((2, 2), (2, 2), (0, 0)), mode="reflect")
-    x = jnp.mean(jnp.stack([padded[a : a + h, b : b + w] for a in range(5) for b in range(5)]), 0)
+    x = jnp.mean(_around(y, 2, "reflect"), 0)
     middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
     size = size[jnp.argsort(middle)]
     middle = jnp.sort(middle)
@@ -152,10 +150,7 @@ def lost(y: ArrayLike) -> Array:
         y: a picture (H, W, C) in [0, 1].
     """
     y = jnp.asarray(y)
-    h, w = y.shape[:2]
-    padded = jnp.pad(y, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    neighbours = [padded[a : a + h, b : b + w] for a in range(3) for b in range(3)]
-    far = jnp.abs(y - jnp.median(jnp.stack(neighbours), 0))
+    far = jnp.abs(y - jnp.median(_around(y, 1, "edge"), 0))
     sigma = jnp.median(far) / 0.6745
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
 
@@ -167,6 +162,14 @@ def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
     is traced, of which nothing can be seen.
     """
     return "l1" if not isinstance(y, Tracer) and lost(y) > LOST else "l2"
+
+
+def _around(y: Array, radius: int, mode: Literal["edge", "reflect"]) -> Array:
+    """The square of entries around each, itself among them, (squares, H, W, C)."""
+    h, w = y.shape[:2]
+    padded = jnp.pad(y, ((radius, radius), (radius, radius), (0, 0)), mode=mode)
+    shifts = range(2 * radius + 1)
+    return jnp.stack([padded[a : a + h, b : b + w] for a in shifts for b in shifts])
 
 
 def _high_pass(y: Array) -> Array:

@@ -84,8 +84,8 @@ def denoise(
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
     if settings.get("stop") == "risk":
         energy = _risk(y, white, fidelity)
-        settings |= {"stop": stopping.zero_crossing()}
-        settings = {"code": energy.code, "jitter": 1.0, **settings}
+        rule = stopping.zero_crossing()
+        settings = {"code": energy.code, "jitter": 1.0, **settings, "stop": rule}
     else:
         energy = data_term(Identity(), y, fidelity)
     energy = energy if regularizer is None else energy + regularizer

@@ -9,7 +9,6 @@ same key. The gap is the PSNR of what the zero crossing returns minus the best t
 in the whole run of 1200 steps.
 """
 
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -19,11 +18,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import tyro
-from crops import DATA, crop
-from stops import NOISES, OTHERS, SIZE
+from stops import OTHERS, completed, measured
 
 import dipjax
-from dipjax import cache, metrics, report, stopping
+from dipjax import cache, metrics, stopping
 from dipjax.guard import Guard
 
 RECORD = Path(__file__).resolve().parent / "results" / "by_risk.json"
@@ -33,9 +31,8 @@ KINDS = ("gaussian", "poisson", "speckle")
 
 def case(name: str, kind: str, level: int) -> dict[str, Any]:
     """Both fits of one noisy crop."""
-    i, (corrupt, levels) = list(OTHERS).index(name), NOISES[kind]
-    truth = jnp.asarray(crop(OTHERS[name], None, SIZE))
-    y = corrupt(jax.random.key(100 * level + i), truth, levels[level])
+    i = list(OTHERS).index(name)
+    truth, y = measured(name, kind, level, i)
     task = partial(dipjax.denoise, jax.random.key(i), y, preset="fast")
     auto = task()
     return {
@@ -104,18 +101,9 @@ def main(table_only: bool = False) -> None:
     Args:
         table_only: compute nothing, print the table of the records so far.
     """
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"cases": {}}
-    if not table_only:
-        if DATA is None:
-            raise SystemExit("no pictures: shared/data is not there")
-        cache.enable()
-        for name in [f"{n} {k} {level}" for level in (1, 2, 0) for n in OTHERS for k in KINDS]:
-            if name not in record["cases"]:
-                picture, kind, level = name.split()
-                record["cases"][name] = case(picture, kind, int(level))
-                print(name, record["cases"][name], flush=True)
-                report.write_json(RECORD, {**report.environment(), **record})
-    print(table(record["cases"]))
+    cache.enable()
+    names = [f"{n} {k} {level}" for level in (1, 2, 0) for n in OTHERS for k in KINDS]
+    print(table(completed(RECORD, [] if table_only else names, case)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ one core (`taskset -c 0`); more of them round otherwise, which moves a case by s
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -78,11 +79,17 @@ def curves(key, objective, truth: Array, z: Array, generator, jitter: float, ste
     return lax.scan(several, start, length=steps // EVERY)[1]
 
 
+def measured(name: str, kind: str, level: int, seed: int) -> tuple[Array, Array]:
+    """The crop of a picture, and the same with noise."""
+    corrupt, levels = NOISES[kind]
+    truth = jnp.asarray(crop(CROPS[name], None, SIZE))
+    return truth, corrupt(jax.random.key(100 * level + seed), truth, levels[level])
+
+
 def case(name: str, kind: str, level: int) -> dict[str, Any]:
     """One fit and what the rule makes of it."""
-    i, (corrupt, levels) = list(CROPS).index(name), NOISES[kind]
-    truth = jnp.asarray(crop(CROPS[name], None, SIZE))
-    y = corrupt(jax.random.key(100 * level + i), truth, levels[level])
+    i = list(CROPS).index(name)
+    truth, y = measured(name, kind, level, i)
     preset = presets.PRESETS["denoise"]["fast"]
     code, fit, held = jax.random.split(jax.random.key(i), 3)
     h = (jax.random.uniform(held, (SIZE, SIZE, 1)) < 0.2).astype(y.dtype)
@@ -135,24 +142,28 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def completed(path: Path, names: list[str], case: Callable) -> dict[str, dict[str, Any]]:
+    """The cases of a record, with those of these names that it has not had yet."""
+    record = json.loads(path.read_text()) if path.exists() else {"cases": {}}
+    if names and DATA is None:
+        raise SystemExit("no pictures: shared/data is not there")
+    for name in names:
+        if name not in record["cases"]:
+            picture, kind, level = name.split()
+            record["cases"][name] = case(picture, kind, int(level))
+            print(name, record["cases"][name], flush=True)
+            report.write_json(path, {**report.environment(), **record})
+    return record["cases"]
+
+
 def main(table_only: bool = False) -> None:
     """Measure the automatic stop.
 
     Args:
         table_only: compute nothing, print the table of the records so far.
     """
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"cases": {}}
     names = [f"{n} {k} {level}" for level in range(3) for k in NOISES for n in CROPS]
-    if not table_only:
-        if DATA is None:
-            raise SystemExit("no pictures: shared/data is not there")
-        for name in names:
-            if name not in record["cases"]:
-                picture, kind, level = name.split()
-                record["cases"][name] = case(picture, kind, int(level))
-                print(name, record["cases"][name], flush=True)
-                report.write_json(RECORD, {**report.environment(), **record})
-    print(table(record["cases"]))
+    print(table(completed(RECORD, [] if table_only else names, case)))
 
 
 if __name__ == "__main__":
