@@ -1,11 +1,13 @@
-"""How fits are compiled: with what suits XLA's CPU backend, and with room for many programs."""
+"""How fits are compiled: with what suits the backend, and with room for many programs."""
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.core import Tracer
 
 # The older emitters make one piece of code for each fusion's share of the program instead of one
@@ -40,6 +42,16 @@ def compiled(fn: Callable, **settings) -> Any:
 def traced(tree: Any) -> bool:
     """Whether any leaf stands for values that are not known yet, inside `jit`, `vmap` or `grad`."""
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def either(condition: jax.Array, true: Callable, false: Callable, *args) -> Any:
+    """`lax.cond` for small branches: on an accelerator both are computed and one is taken.
+
+    A branch would wait there for the host and copy all that comes out of it, in each step.
+    """
+    if jax.default_backend() == "cpu":
+        return lax.cond(condition, true, false, *args)
+    return jax.tree.map(partial(jnp.where, condition), true(*args), false(*args))
 
 
 @lru_cache(maxsize=1)

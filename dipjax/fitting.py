@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 from dipjax import codes, guard, stopping
 from dipjax.codes import Code, Jitter
-from dipjax.compiler import compiled
+from dipjax.compiler import compiled, either
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
@@ -311,7 +311,7 @@ def _chunk(key: Array, run: Run, objective: Objective, settings: Settings, lengt
     def body(run: Run, _) -> tuple[Run, None]:
         state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
         good = guard.good(settings.guard, run.kept, run.fit.step, info.loss)
-        new = lax.cond(good, partial(_taken, objective, settings), _taken_back, run, state, info)
+        new = either(good, partial(_taken, objective, settings), _taken_back, run, state, info)
         new = new._replace(reason=_reason(new, settings))
         return jax.tree.map(partial(jnp.where, run.reason == Reason.RUNNING), new, run), None
 

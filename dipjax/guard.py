@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from dipjax.compiler import either
 
 Array = jax.Array
 
@@ -84,7 +85,7 @@ def scaled(kept: Kept, before: Any, after: Any) -> Any:
     def shrink(before: Any, after: Any) -> Any:
         return jax.tree.map(lambda a, b: a + kept.scale.astype(a.dtype) * (b - a), before, after)
 
-    return lax.cond(kept.scale < 1, shrink, lambda before, after: after, before, after)
+    return either(kept.scale < 1, shrink, lambda before, after: after, before, after)
 
 
 def keep(guard: Guard, kept: Kept, fit: Any, loss: Array) -> Kept:
@@ -98,7 +99,7 @@ def keep(guard: Guard, kept: Kept, fit: Any, loss: Array) -> Kept:
         scale=jnp.minimum(2 * kept.scale, 1),
         failures=jnp.zeros_like(kept.failures),
     )
-    return lax.cond(due, lambda kept, new: new, lambda kept, new: kept, kept, new)
+    return either(due, lambda kept, new: new, lambda kept, new: kept, kept, new)
 
 
 def restore(kept: Kept, fit: Any) -> tuple[Any, Kept]:

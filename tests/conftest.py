@@ -69,6 +69,15 @@ def plainly(monkeypatch):
 
 
 @pytest.fixture
+def accelerator(monkeypatch):
+    """The forms for accelerators, on whatever is there."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+@pytest.fixture
 def compilations():
     """The programs that are compiled while the test runs, by duration; clear it before you look."""
     seconds = []

@@ -1,17 +1,20 @@
 """Convolution and its transpose, forwards and backwards, in the forms that run fastest.
 
-Accelerators have their libraries. XLA's CPU backend has one fast operation, the matrix product: a
-plain convolution there runs at half of its rate, the gradient of a kernel at a tenth (and in a
-loop at a hundredth). So on the CPU everything that is large is written as matrix products.
+Accelerators have their libraries, which want channels in pieces of 16 bytes, and kernels that are
+the same for all images. XLA's CPU backend has one fast operation, the matrix product: a plain
+convolution there runs at half of its rate, the gradient of a kernel at a tenth (and in a loop at a
+hundredth). So on the CPU everything that is large is written as matrix products.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 from dipjax.generators.winograd import interleaved, winograd
 
@@ -40,9 +43,7 @@ def convolve(x: Array, w: Array, stride: int = 1) -> Array:
     """
     if w.shape[0] == 1 and stride == 1:
         return x @ w[0, 0]
-    return lax.platform_dependent(
-        x, w, cpu=partial(_products, stride=stride), default=partial(_library, stride=stride)
-    )
+    return (_products if jax.default_backend() == "cpu" else _library)(x, w, stride)
 
 
 def _forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
@@ -53,13 +54,8 @@ def _backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array
     x, w = saved
     if w.shape[0] == 1 and stride == 1:
         return dy @ w[0, 0].T, (_flat(x).T @ _flat(dy))[None, None]
-    return lax.platform_dependent(
-        x,
-        w,
-        dy,
-        cpu=partial(_products_backward, stride=stride),
-        default=partial(_library_backward, stride=stride),
-    )
+    backward = _products_backward if jax.default_backend() == "cpu" else _library_backward
+    return backward(x, w, dy, stride)
 
 
 convolve.defvjp(_forward, _backward)
@@ -92,15 +88,77 @@ def deconvolve(x: Array, w: Array) -> Array:
 
 # --- accelerators: the library's convolution -----------------------------------------------
 
+PIECE = 16  # bytes: cuDNN fills up channels to whole pieces, by a kernel of its own each time
+PATCHES = 32 * 32  # pixels: up to so few, one product for all members is quicker
+
 
 def _library(x: Array, w: Array, stride: int) -> Array:
-    return lax.conv_general_dilated(x[None], w, (stride, stride), "VALID", dimension_numbers=NHWC)[
-        0
-    ]
+    if _small(x, stride):
+        return _patches(x, w, stride)
+    return _by_member(stride)[0](_filled(x, -1), _filled(w, 2))
 
 
 def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
-    return jax.vjp(partial(_library, stride=stride), x, w)[1](dy)
+    if _small(x, stride):
+        return jax.vjp(partial(_patches, stride=stride), x, w)[1](dy)
+    dx, dw = _by_member(stride)[1](_filled(x, -1), _filled(w, 2), dy)
+    c = x.shape[-1]
+    return dx[..., :c], dw[:, :, :c]
+
+
+def _small(x: Array, stride: int) -> bool:
+    return x.shape[0] * x.shape[1] <= (stride * PATCHES**0.5 + 2) ** 2
+
+
+def _patches(x: Array, w: Array, stride: int) -> Array:
+    """All that the kernel meets at a pixel as the channels of this pixel: one matrix product."""
+    k = w.shape[0]
+    h, w_ = ((n - k) // stride + 1 for n in x.shape[:2])
+    taps = [
+        x[a : a + stride * (h - 1) + 1 : stride, b : b + stride * (w_ - 1) + 1 : stride]
+        for a, b in np.ndindex(k, k)
+    ]
+    return jnp.concatenate(taps, -1) @ w.reshape(-1, w.shape[-1])
+
+
+def _filled(x: Array, axis: int) -> Array:
+    """With zeros up to whole pieces, which here become part of the kernel that made `x`."""
+    edges = [(0, 0)] * x.ndim
+    edges[axis] = (0, -x.shape[axis] % (PIECE // x.dtype.itemsize))
+    return jnp.pad(x, edges)
+
+
+@cache
+def _by_member(stride: int) -> tuple[Callable, Callable]:
+    """The convolution and its backward pass; where kernels differ by image, one after another.
+
+    By the rule of JAX `vmap` would make one grouped convolution of them, which is slow.
+    """
+
+    def forward(x: Array, w: Array) -> Array:
+        return lax.conv_general_dilated(
+            x[None], w, (stride, stride), "VALID", dimension_numbers=NHWC
+        )[0]
+
+    def backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
+        return jax.vjp(forward, x, w)[1](dy)
+
+    return _one_by_one(forward), _one_by_one(backward)
+
+
+def _one_by_one(fn: Callable) -> Callable:
+    """`fn`, whose `vmap` is the loop, written out."""
+    one = custom_vmap(fn)
+
+    @one.def_vmap
+    def rule(size: int, batched: list[bool], *args: Array) -> tuple[Any, Any]:
+        def member(i: int) -> Any:
+            return one(*(x[i] if many else x for x, many in zip(args, batched, strict=True)))
+
+        result = jax.tree.map(lambda *parts: jnp.stack(parts), *map(member, range(size)))
+        return result, jax.tree.map(lambda _: True, result)
+
+    return one
 
 
 # --- the CPU: matrix products --------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from dipjax.generators.winograd import interleaved
@@ -50,6 +51,8 @@ def pad(x: Array, p: int, padding: Padding) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _reflect(x: Array, p: int) -> Array:
+    if jax.default_backend() != "cpu":
+        return _mirrored(x, p)
     # The margins are written in place, because the compiler repeats a padding that is computed
     # in each of the sixteen or nine places where a convolution reads it.
     x = jnp.pad(x, ((p, p), (p, p), (0, 0)))
@@ -60,6 +63,8 @@ def _reflect(x: Array, p: int) -> Array:
 
 def _reflect_backward(p: int, _, dy: Array) -> tuple[Array]:
     """Each margin is added to the rows or columns that it mirrors: in place, no other pass."""
+    if jax.default_backend() != "cpu":
+        return (_folded(dy, p),)
     near, far = slice(p + 1, 2 * p + 1), slice(-2 * p - 1, -p - 1)
     dy = dy.at[:, near].add(dy[:, :p][:, ::-1]).at[:, far].add(dy[:, -p:][:, ::-1])
     dy = dy.at[near].add(dy[:p][::-1]).at[far].add(dy[-p:][::-1])
@@ -67,6 +72,29 @@ def _reflect_backward(p: int, _, dy: Array) -> tuple[Array]:
 
 
 _reflect.defvjp(lambda x, p: (_reflect(x, p), None), _reflect_backward)
+
+
+def _mirrored(x: Array, p: int) -> Array:
+    """By a list of places, for accelerators: one kernel with whatever makes `x`."""
+    rows, columns = (np.pad(np.arange(n), p, mode="reflect") for n in x.shape[:2])
+    where = {"mode": "promise_in_bounds", "wrap_negative_indices": False}
+    return x.at[rows].get(**where).at[:, columns].get(**where)
+
+
+def _folded(dy: Array, p: int) -> Array:
+    """The adjoint: the margins as images that are zero elsewhere, one kernel with the next."""
+    for axis in (1, 0):
+        n = dy.shape[axis] - 2 * p
+        near, inside, far = jnp.split(dy, (p, n + p), axis)
+        dy = inside + _placed(near, 1, n, axis) + _placed(far, n - p - 1, n, axis)
+    return dy
+
+
+def _placed(margin: Array, start: int, n: int, axis: int) -> Array:
+    """A margin, mirrored, among zeros that make it `n` rows or columns."""
+    edges = [(0, 0, 0)] * margin.ndim
+    edges[axis] = (start, n - start - margin.shape[axis], 0)
+    return lax.pad(lax.rev(margin, (axis,)), jnp.zeros((), margin.dtype), edges)
 
 
 # --- norm ----------------------------------------------------------------------------------
@@ -98,17 +126,33 @@ def normalise(
 
 def _sum(x: Array) -> Array:
     """Sum over rows and columns, in two stages: faster and more exact than in one."""
-    return x.sum(1, keepdims=True).sum(0, keepdims=True)
+    rows = x.sum(1, keepdims=True)
+    if jax.default_backend() != "cpu":
+        # Else XLA makes one sum of them, by as few threads as there are channels.
+        rows = lax.optimization_barrier(rows)
+    return rows.sum(0, keepdims=True)
 
 
 def _normalise_forward(x, scale, bias, activation, gram):
-    n = x.shape[0] * x.shape[1]
     wide = x.astype(scale.dtype)
-    mean = _sum(wide) / n
-    centred = wide - mean
-    inverse = lax.rsqrt(_sum(centred * gram(centred)) / n + EPS)
-    y = activation(centred * (inverse * scale[None, None]) + bias[None, None])
+    mean, variance = _moments(wide, gram)
+    inverse = lax.rsqrt(variance + EPS)
+    y = activation((wide - mean) * (inverse * scale[None, None]) + bias[None, None])
     return y.astype(x.dtype), (x, scale, bias, mean, inverse)
+
+
+def _moments(x: Array, gram: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Mean and variance of each channel."""
+    n = x.shape[0] * x.shape[1]
+    if jax.default_backend() == "cpu":
+        mean = _sum(x) / n
+        centred = x - mean
+        return mean, _sum(centred * gram(centred)) / n
+    # Both sums in one pass, of differences to one of the pixels, whose squares stay small.
+    pixel = x[:1, :1]
+    d = x - pixel
+    mean = _sum(d) / n
+    return pixel + mean, jnp.maximum(_sum(d * gram(d)) / n - mean**2, 0)
 
 
 def _normalise_backward(activation, gram, saved, dy):
