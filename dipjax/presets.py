@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from dipjax import codes, stopping
 from dipjax.fitting import ADAM
@@ -186,6 +187,11 @@ def _fraction(size: int) -> float:
 def default_preset() -> str:
     """ "fast" on a CPU, "paper" on an accelerator."""
     return "fast" if jax.default_backend() == "cpu" else "paper"
+
+
+def precision() -> Any:
+    """Of the convolutions: bfloat16 on an accelerator, whose matrix units are made for it."""
+    return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
 
 
 def choose(presets: dict[str, Preset], preset: str | None) -> Preset:

@@ -29,7 +29,7 @@ from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
-from dipjax.presets import PRESETS, Preset, automatic, choose
+from dipjax.presets import PRESETS, Preset, automatic, choose, precision
 from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
 
@@ -403,7 +403,8 @@ def _polished(x: Array, y: Array, s: Array) -> Array:
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:
     """The arguments of `fit`: the preset's, made for images of this shape, and the changes."""
     chosen = choose(PRESETS[task], preset)
-    return {**chosen, "generator": chosen["generator"].clone(channels=shape[-1]), **changes}
+    generator = chosen["generator"].clone(channels=shape[-1], dtype=precision())
+    return {**chosen, "generator": generator, **changes}
 
 
 class _Asked(Exception):
