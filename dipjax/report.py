@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import platform
 import signal
 import sys
@@ -21,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import fitting, images, metrics, presets, tiles
+import dipjax
+from dipjax import cache, fitting, images, metrics, presets, tiles
 from dipjax.fitting import FitError, Progress, Restoration
 from dipjax.stopping import Reason
 
@@ -173,14 +173,15 @@ def scores(image: Array, reference: Array) -> dict[str, float | None]:
 
 def environment() -> dict[str, Any]:
     """Versions and devices, the part of a result that the key does not fix."""
-    names = ("dipjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+    names = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
     return {
         "versions": {
             "python": platform.python_version(),
+            "dipjax": dipjax.__version__,  # a checkout that is not installed has it, too
             **{name: version(name) for name in names},
         },
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
-        "cores": os.cpu_count(),
+        "cores": cache.cores(),
     }
 
 

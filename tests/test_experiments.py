@@ -27,6 +27,9 @@ from experiments import (
     tables,
 )
 
+import dipjax
+from dipjax import cache, report
+
 PICTURES = [(table, name) for table in published.TABLES for name in published.TABLES[table]]
 
 
@@ -227,3 +230,16 @@ def test_the_psnr_of_missing_pixels_is_theirs_alone(key):
     mask = jnp.ones((6, 6, 1)).at[2:4].set(0)
     x = jnp.where(mask == 0, 0.5, 0.9) * jnp.ones(3)[None, None]
     assert rules.missing(x, truth, mask) == pytest.approx(20, abs=0.2)  # in 8 bits
+
+
+def test_a_record_tells_its_versions_without_an_installation(monkeypatch):
+    """As on a machine that got the files of the checkout and nothing else."""
+
+    def version(name):
+        assert name != "dipjax"
+        return "1"
+
+    monkeypatch.setattr(report, "version", version)
+    environment = report.environment()
+    assert environment["versions"]["dipjax"] == dipjax.__version__
+    assert environment["cores"] == cache.cores()
