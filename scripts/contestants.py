@@ -119,6 +119,6 @@ def convolutions(preset: str, size: int) -> list[roofline.Work]:
 
 
 def turn_steps(preset: str, size: int) -> int:
-    """Steps of a turn of about two seconds on a CPU, half a second on a GPU."""
-    work, least, most = (3e13, 5, 100) if GPU else (0.75e11 * CORES, 2, 40)
+    """Steps of a turn of about two seconds on a CPU, a fifth of a second on a GPU."""
+    work, least, most = (1e13, 5, 100) if GPU else (0.75e11 * CORES, 2, 40)
     return int(np.clip(work / roofline.flops(convolutions(preset, size)), least, most))

@@ -4,6 +4,7 @@
     python scripts/reproduce.py impedance hole       with the fast preset, minutes on a CPU
     python scripts/reproduce.py all --scale tiny     everything, small
     python scripts/reproduce.py all --scale paper    the published settings, for a GPU
+    python scripts/reproduce.py denoise --scale best the preset of the highest quality, likewise
     python scripts/reproduce.py table denoise        what was measured so far
 
 It needs `pip install "dipjax[demo]"`. The paper's pictures lie in ../shared/data and are no part
@@ -29,7 +30,7 @@ COMMANDS = ("list", "table")
 
 def main(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
-    scale: Literal["tiny", "cpu", "paper"] = "cpu",
+    scale: Literal["tiny", "cpu", "paper", "best"] = "cpu",
     data: Path | None = DATA,
     output: Path = RESULTS,
     seed: int = 0,
@@ -42,7 +43,7 @@ def main(
     Args:
         names: of the experiments, or "all"; "list" shows them, "table" what was measured.
         scale: tiny (a minute each on two cores), cpu (the fast preset), paper (the published
-            settings, for a GPU).
+            settings, for a GPU), best (the preset `best` on whole pictures, for a GPU).
         data: the folder with the paper's pictures; a folder that is not there for free ones.
         output: the folder of the results.
         seed: of all randomness.

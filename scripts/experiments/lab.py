@@ -45,6 +45,7 @@ SCALES = {
         Scale("tiny", "fast", 64, 2),  # a minute on two cores
         Scale("cpu", "fast", 128, 3),  # an hour or so
         Scale("paper", "paper", None, None),  # the published settings, for a GPU
+        Scale("best", "best", None, None),  # ours, likewise
     )
 }
 
