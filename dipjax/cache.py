@@ -28,7 +28,7 @@ def cores() -> int:
 
 
 def enable() -> None:
-    """Keep every program whose compilation takes half a second, unless the user chose a cache."""
+    """Keep programs that take a tenth of a second to compile, unless the user chose a cache."""
     chosen = folder()
     config: Any = jax.config
     if chosen is None or config.jax_compilation_cache_dir:
@@ -41,4 +41,4 @@ def enable() -> None:
     except OSError:  # a read-only home is no reason not to restore a picture
         return
     config.update("jax_compilation_cache_dir", str(path))
-    config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 
+from dipjax.compiler import once
 from dipjax.generators.winograd import interleaved, winograd
 
 Array = jax.Array
@@ -27,6 +28,7 @@ WINOGRAD_PIXELS, WINOGRAD_CHANNELS = 30 * 30, 16
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
+@once("stride")
 def convolve(x: Array, w: Array, stride: int = 1) -> Array:
     """`y_ijd = sum_abc w_abcd x_(si+a)(sj+b)c`: cross-correlation without padding.
 
@@ -50,6 +52,7 @@ def _forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array
     return convolve(x, w, stride), (x, w)
 
 
+@once("stride")
 def _backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     x, w = saved
     if w.shape[0] == 1 and stride == 1:

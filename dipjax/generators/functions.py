@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dipjax.compiler import once
 from dipjax.generators.winograd import interleaved
 from dipjax.operators import Downsample
 
@@ -50,6 +51,7 @@ def pad(x: Array, p: int, padding: Padding) -> Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
+@once("p")
 def _reflect(x: Array, p: int) -> Array:
     if jax.default_backend() != "cpu":
         return _mirrored(x, p)
@@ -61,6 +63,7 @@ def _reflect(x: Array, p: int) -> Array:
     return x.at[:, :p].set(x[:, near][:, ::-1]).at[:, -p:].set(x[:, far][:, ::-1])
 
 
+@once("p")
 def _reflect_backward(p: int, _, dy: Array) -> tuple[Array]:
     """Each margin is added to the rows or columns that it mirrors: in place, no other pass."""
     if jax.default_backend() != "cpu":
@@ -133,6 +136,7 @@ def _sum(x: Array) -> Array:
     return rows.sum(0, keepdims=True)
 
 
+@once("activation", "gram")
 def _normalise_forward(x, scale, bias, activation, gram):
     wide = x.astype(scale.dtype)
     mean, variance = _moments(wide, gram)
@@ -155,6 +159,7 @@ def _moments(x: Array, gram: Callable[[Array], Array]) -> tuple[Array, Array]:
     return pixel + mean, jnp.maximum(_sum(d * gram(d)) / n - mean**2, 0)
 
 
+@once("activation", "gram")
 def _normalise_backward(activation, gram, saved, dy):
     x, scale, bias, mean, inverse = saved
     n = x.shape[0] * x.shape[1]
@@ -187,6 +192,7 @@ def _double_nearest(x: Array) -> Array:
 
 
 @jax.custom_vjp
+@once()
 def _double_bilinear(x: Array) -> Array:
     return _double(_double(x, 0), 1)
 

@@ -5,7 +5,7 @@ and has no more in it than the coarse one: on a CPU all passes over it are saved
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import flax.struct
 import jax
@@ -16,6 +16,8 @@ from dipjax.generators.functions import Upsampling, gram, identity, normalise, p
 from dipjax.generators.winograd import winograd_upsampled
 
 Array = jax.Array
+
+GRAMS = {method: partial(gram, method=method) for method in get_args(Upsampling)}
 
 
 @flax.struct.dataclass
@@ -43,7 +45,7 @@ class Joined:
 
     def normalised(self, scale: Array, bias: Array) -> "Joined":
         """`normalise` of the whole: its up-sampled part has statistics that `gram` knows."""
-        n, spread = _channels(self.fine), partial(gram, method=self.upsampling)
+        n, spread = _channels(self.fine), GRAMS[self.upsampling]
         fine: Any = None if self.fine is None else normalise(self.fine, scale[:n], bias[:n])
         coarse: Any = normalise(self.coarse, scale[n:], bias[n:], identity, spread)
         return Joined(fine, coarse, self.upsampling)

@@ -24,6 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dipjax.compiler import once
+
 Array = jax.Array
 
 # Where a product of polynomials is taken, beside at infinity. With 0, 1, -1, 2, -2, as in the
@@ -107,6 +109,7 @@ def winograd_upsampled(fine: Array | None, coarse: Array, w: Array, upsampling: 
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
+@once("cuts")
 def _convolve(images: tuple[Array, ...], w: Array, cuts: tuple[Cut, ...]) -> Array:
     v = _all_tiles(images, cuts)
     m = jnp.einsum("jihwc,jicd->jihwd", v, _on_both_sides(G, w))
@@ -117,6 +120,7 @@ def _forward(images, w, cuts):
     return _convolve(images, w, cuts), (images, w)
 
 
+@once("cuts")
 def _backward(cuts, saved, dy):
     images, w = saved
     v, dm = _all_tiles(images, cuts), _split(_split(dy, 0), 2)
