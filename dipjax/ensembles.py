@@ -266,9 +266,9 @@ def _batch(batch: int | None, members: int, asked: Callable) -> int:
     """How many members at once on a device: as many as the memory forecast allows."""
     if batch is not None:
         return batch
-    (shape, generator), free = asked(), memory.free_memory()
+    (shape, generator, passes), free = asked(), memory.free_memory()
     while members > 1 and free < memory.estimate_memory(
-        shape, generator=generator, members=members
+        shape, generator=generator, members=members, passes=passes
     ):
         members = -(-members // 2)
     return members
@@ -347,15 +347,16 @@ def _count(members: int | None, axes: Axes, data: tuple) -> int:
     return count
 
 
-def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
-    """The shape and the generator of a fit; a task raises here what it refuses."""
+def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[Any, Any, int]:
+    """The shape, the generator and its passes of a fit; a task raises here what it refuses."""
 
     found = tasks.asked(partial(fn, *arguments, **settings)) if _driver(fn, settings) else None
     if found is None:
         shape = jax.eval_shape(lambda: fn(*arguments, **settings)).image.shape
         found = {**settings, "shape": shape}
     shape, generator = found["shape"], found.get("generator")
-    return shape, Hourglass(channels=shape[-1]) if generator is None else generator
+    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    return shape, generator, found.get("passes", 1)
 
 
 def _driver(fn: Fit, settings: dict[str, Any]) -> Any:

@@ -30,6 +30,8 @@ Array = jax.Array
 WORKSPACE = 12.6  # copies of the largest residual that a backward pass works with
 COMPILER = 210 * 2**20  # bytes that compiling a fit takes on the CPU, and does not give back
 
+FIT = ("generator", "code", "optimizer", "passes")  # what a forecast has to know of a fit
+
 MARGIN = 0.85  # of what is free may be planned for
 SIDES = (512, 384, 256, 192, 128, 96, 64)  # of tiles, in pixels of the image
 PICTURES = 6  # float32 copies of the whole picture beside a tile: input, result, their scores
@@ -47,6 +49,7 @@ def estimate_memory(
     *,
     code: Code | Array = codes.uniform,
     optimizer: Any = fitting.ADAM,
+    passes: int = 1,
 ) -> int:
     """The forecast of the peak memory of a fit, in bytes: nothing is compiled or computed.
 
@@ -58,6 +61,7 @@ def estimate_memory(
         dtype: of the convolutions, in place of the generator's.
         code: `z`, an array or a function `(key, shape) -> z`.
         optimizer: any optax transformation.
+        passes: of the generator in a step: 2 where its energy is a `risk.Risk`, else 1.
 
     Returns:
         Bytes on the device of the fit, beyond those of the process before; on a CPU with those
@@ -70,7 +74,7 @@ def estimate_memory(
     generator = generator if dtype is None else generator.clone(dtype=dtype)
     z, _ = jax.eval_shape(lambda key: fitting._code(key, code, shape, 1), jax.random.key(0))
     parts = account(tuple(shape), generator, z, optimizer)
-    member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
+    member = parts.state + parts.gradient + passes * parts.residuals + WORKSPACE * parts.largest
     return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
 
 
@@ -215,7 +219,7 @@ def plan(
         free: bytes; `free_memory()` by default.
         sides: of tiles in pixels of the image, to be cut whether it is necessary or not; by
             default only where it is, as large as the memory allows, up to 512.
-        **fit: `code` and `optimizer`, see `estimate_memory`.
+        **fit: `code`, `optimizer` and `passes`, see `estimate_memory`.
 
     Raises:
         MemoryError: when not even the smallest tile fits.

@@ -16,6 +16,7 @@ from typing import Literal, cast
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
+from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
 from dipjax import images
@@ -137,6 +138,34 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     light = jnp.stack([middle[part].mean() for part in halves])
     levels = jnp.stack([jnp.median(size[part]) for part in halves])
     return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)
+
+
+def level_clipped(y: Array, sigma: float | Array) -> Array:
+    """What clipping to [0, 1] has left of white noise in a picture: `s` (H, W, C).
+
+        s^2 = var clip(x + sigma n, 0, 1),    n normal,
+
+    where `x` is the light that has the mean of the 5 x 5 neighbours after clipping.
+
+    Args:
+        y: a picture (H, W, C) in [0, 1], of at least 3 x 3 pixels.
+        sigma: standard deviation of the noise before clipping.
+    """
+    if min(y.shape[:2]) < 3:
+        return jnp.full_like(y, sigma)
+    mean = jnp.mean(_around(y, 2, "reflect"), 0)
+    x = mean
+    for _ in range(8):
+        x = mean - sigma * _clipped(-x / sigma, (1 - x) / sigma)[0]
+    return sigma * jnp.sqrt(_clipped(-x / sigma, (1 - x) / sigma)[1]).astype(y.dtype)
+
+
+def _clipped(a: Array, b: Array) -> tuple[Array, Array]:
+    """Mean and variance of a standard normal number that is clipped to [a, b]."""
+    below, above = norm.cdf(a), norm.sf(b)
+    mean = norm.pdf(a) - norm.pdf(b) + a * below + b * above
+    square = 1 - below - above + a * norm.pdf(a) - b * norm.pdf(b) + a**2 * below + b**2 * above
+    return mean, jnp.maximum(square - mean**2, 1e-6)
 
 
 def lost(y: ArrayLike) -> Array:

@@ -24,7 +24,13 @@ Fraction = float | Callable[[int], float]
 
 
 class Objective:
-    """Base of the objectives: image (H, W, C) -> energy, a scalar that is at least 0."""
+    """Base of the objectives: image (H, W, C) -> energy, a scalar that is at least 0.
+
+    Attributes:
+        passes: images that a generator makes for one look at the energy, see `probed`.
+    """
+
+    passes = 1
 
     def __call__(self, x: Array) -> Array:
         raise NotImplementedError
@@ -79,6 +85,10 @@ class Sum(Objective):
     def __call__(self, x: Array) -> Array:
         return self.left(x) + self.right(x)
 
+    @property
+    def passes(self) -> int:
+        return self.left.passes + self.right.passes - 1
+
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.left.probed(key, x, at) + self.right.probed(key, x, at)
 
@@ -96,6 +106,10 @@ class Scaled(Objective):
 
     def __call__(self, x: Array) -> Array:
         return self.weight * self.objective(x)
+
+    @property
+    def passes(self) -> int:
+        return self.objective.passes
 
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.weight * self.objective.probed(key, x, at)

@@ -50,6 +50,7 @@ class Risk(Objective):
 
     y: Array
     s: Array
+    passes = 2
 
     @property
     def code(self) -> Array:

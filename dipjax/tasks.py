@@ -27,7 +27,7 @@ from dipjax.codes import Code
 from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
-from dipjax.objectives import Fidelity, data_term
+from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
 from dipjax.presets import PRESETS, Preset, automatic, choose, precision
 from dipjax.risk import Risk, sure
@@ -104,7 +104,7 @@ def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    return sure(y, noise.level_by_brightness(y) if white is None else white)
+    return sure(y, noise.level_by_brightness(y) if white is None else noise.level_clipped(y, white))
 
 
 def remove_jpeg_artifacts(
@@ -412,7 +412,7 @@ class _Asked(Exception):
 
 
 def asked(task: Callable[..., Any]) -> Preset | None:
-    """The settings and the `shape` that `task(driver=...)` asks its driver for; fits nothing.
+    """The settings, `shape` and `passes` that `task(driver=...)` asks its driver for; fits nothing.
 
     Returns:
         They by name, or None for a task that asks no driver.
@@ -422,7 +422,7 @@ def asked(task: Callable[..., Any]) -> Preset | None:
     """
 
     def driver(key: Array, objective: Any, shape: tuple[int, ...], **settings) -> Restoration:
-        raise _Asked({"shape": shape, **settings})
+        raise _Asked({"shape": shape, "passes": as_objective(objective).passes, **settings})
 
     try:
         task(driver=driver)

@@ -197,7 +197,8 @@ def test_a_member_cut_short_is_left_out_and_ends_the_ensemble(key, ys):
 def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
     asked = []
 
-    def estimate_memory(shape, *, generator, members):
+    def estimate_memory(shape, *, generator, members, passes):
+        assert passes == 1
         asked.append((shape, generator, members))
         return 100 * members
 

@@ -70,3 +70,18 @@ def test_level_by_brightness_of_small_pictures(key):
     y = 0.5 + 0.1 * jax.random.normal(key, (4, 6, 1))
     np.testing.assert_array_equal(noise.level_by_brightness(y), noise.level(y))
     assert noise.level_by_brightness(jnp.full((5, 5, 1), 0.5)).shape == (5, 5, 1)
+
+
+@pytest.mark.parametrize("light", [0.0, 0.03, 0.1, 0.5, 0.97])
+def test_what_clipping_leaves_of_white_noise(key, light):
+    y = noise.gaussian(key, jnp.full((64, 64, 3), light), 0.1)
+    s = noise.level_clipped(y, 0.1)
+    assert s.shape == y.shape
+    np.testing.assert_allclose(jnp.sqrt(jnp.mean(s**2)), y.std(), rtol=0.06)
+
+
+def test_clipping_takes_nothing_far_from_black_and_white(key):
+    y = noise.gaussian(key, jnp.full((8, 8, 1), 0.5), 0.02)
+    np.testing.assert_allclose(noise.level_clipped(y, 0.02), 0.02, rtol=1e-5)
+    tiny = noise.level_clipped(jnp.full((2, 2, 1), 0.5), 0.02)
+    np.testing.assert_allclose(tiny, 0.02, rtol=1e-6)

@@ -1,5 +1,6 @@
 """The estimates of the risk against the risk, where the truth is known."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, risk, stopping
+from dipjax import noise, risk, stopping, tasks
 
 SHAPE = 24, 24, 3
 
@@ -144,8 +145,21 @@ def test_denoise_by_risk(truth, key, sigma):
     dipjax.denoise(key, y, stop="risk", preset="fast", sigma=sigma, driver=driver, **TINY)
     np.testing.assert_array_equal(asked["code"], asked["objective"].code)
     assert asked["stop"] is stopping.zero_crossing() and asked["jitter"] == 1.0
-    level = noise.level_by_brightness(y) if sigma is None else jnp.full(SHAPE, sigma)
+    level = noise.level_by_brightness(y) if sigma is None else noise.level_clipped(y, sigma)
     np.testing.assert_allclose(asked["objective"].s, level, rtol=1e-6)
+
+
+def test_the_forecast_knows_that_the_network_is_asked_twice(truth, key):
+    energy = risk.sure(truth, 0.1)
+    assert (energy.passes, (0.5 * energy).passes, (energy + dipjax.TotalVariation()).passes) == (
+        2,
+        2,
+        2,
+    )
+    asked = tasks.asked(partial(dipjax.denoise, key, truth, stop="risk"))
+    assert asked["passes"] == 2
+    once, twice = (dipjax.estimate_memory(SHAPE, TINY["generator"], passes=n) for n in (1, 2))
+    assert once < twice < 2 * once
 
 
 def test_denoise_by_risk_maps(truth, key):
