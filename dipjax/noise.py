@@ -6,8 +6,8 @@
     impulse     y = 0 or 1 with probability p       salt and pepper, else x
 
 Each draws anew for every entry, and clips to [0, 1] as a picture file does and as the published
-inputs are. `level` is the way back, from a picture to the `sigma` of its white noise, and `lost`
-to the `p` of salt and pepper.
+inputs are. `level` is the way back, from a picture to the `sigma` of its white noise, `lost` to the
+`p` of salt and pepper, and `unclipped` from the mean of clipped pixels to the light.
 """
 
 from itertools import pairwise
@@ -15,6 +15,7 @@ from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.core import Tracer
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
@@ -23,6 +24,7 @@ from dipjax import images
 
 Array = jax.Array
 
+ROUNDS = 8  # of the iterations that undo clipping
 LOST = 0.025  # of the entries: more is salt and pepper
 HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
 
@@ -129,7 +131,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     """
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
-    x = jnp.mean(_around(y, 2, "reflect"), 0)
+    x = _local_mean(y)
     middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
     size = size[jnp.argsort(middle)]
     middle = jnp.sort(middle)
@@ -148,16 +150,71 @@ def level_clipped(y: Array, sigma: float | Array) -> Array:
     where `x` is the light that has the mean of the 5 x 5 neighbours after clipping.
 
     Args:
-        y: a picture (H, W, C) in [0, 1], of at least 3 x 3 pixels.
+        y: a picture (H, W, C) in [0, 1].
         sigma: standard deviation of the noise before clipping.
     """
-    if min(y.shape[:2]) < 3:
-        return jnp.full_like(y, sigma)
-    mean = jnp.mean(_around(y, 2, "reflect"), 0)
-    x = mean
-    for _ in range(8):
-        x = mean - sigma * _clipped(-x / sigma, (1 - x) / sigma)[0]
-    return sigma * jnp.sqrt(_clipped(-x / sigma, (1 - x) / sigma)[1]).astype(y.dtype)
+    return (sigma * _left(_local_mean(y), sigma)).astype(y.dtype)
+
+
+@jax.jit
+def level_unclipped(y: Array, s: Array) -> Array:
+    """The level that noise had before clipping to [0, 1], from what is left of it: (H, W, C).
+
+    The inverse of `level_clipped`, for a level of every entry; at most twice that, because clipping
+    takes no more from light in [0, 1], and at most half of the range.
+
+    Args:
+        y: a picture (H, W, C) in [0, 1].
+        s: the level of its noise (H, W, C), such as from `level_by_brightness`.
+    """
+    mean = _local_mean(y)
+
+    def nearer(_, sigma: Array) -> Array:
+        return jnp.minimum(s / _left(mean, sigma), jnp.maximum(jnp.minimum(2 * s, 0.5), s))
+
+    return lax.fori_loop(0, ROUNDS, nearer, s)
+
+
+def is_clipped_at_black(y: Array, sigma: Array) -> Array:
+    """Whether the noise of a picture reaches below black, and not the light alone: a scalar.
+
+    White noise does, and as it was before clipping it is as strong in the dark as elsewhere. That
+    of photons and speckle fades with the light, and only looks clipped where there is little.
+
+    Args:
+        y: a picture (H, W, C) in [0, 1].
+        sigma: the level of its noise before clipping (H, W, C).
+    """
+    mean = _local_mean(y)
+    dark = mean <= jnp.quantile(mean, 1 / 8)
+    return jnp.mean(sigma, where=dark) > 0.75 * jnp.quantile(sigma, 0.75)
+
+
+@jax.jit
+def unclipped(mean: Array, sigma: float | Array) -> Array:
+    """The light `x` in [0, 1] whose noisy pixels have this mean once they are clipped to [0, 1].
+
+        E clip(x + sigma n, 0, 1) = mean,    n normal.
+
+    What a fit of clipped pixels tends to is their mean, which is too bright near black and too dark
+    near white, by up to 0.4 sigma.
+
+    Args:
+        mean: image (H, W, C).
+        sigma: standard deviation of the noise before clipping, a number or that of every entry.
+    """
+
+    def nearer(_, x: Array) -> Array:
+        offset = sigma * _clipped(-x / sigma, (1 - x) / sigma)[0]
+        return jnp.clip(mean - offset, 0, 1).astype(mean.dtype)
+
+    return lax.fori_loop(0, ROUNDS, nearer, jnp.clip(mean, 0, 1))
+
+
+def _left(mean: Array, sigma: float | Array) -> Array:
+    """What clipping leaves of a level of noise, a factor, where the pixels have this mean."""
+    x = unclipped(mean, sigma)
+    return jnp.sqrt(_clipped(-x / sigma, (1 - x) / sigma)[1])
 
 
 def _clipped(a: Array, b: Array) -> tuple[Array, Array]:
@@ -179,7 +236,7 @@ def lost(y: ArrayLike) -> Array:
         y: a picture (H, W, C) in [0, 1].
     """
     y = jnp.asarray(y)
-    far = jnp.abs(y - jnp.median(_around(y, 1, "edge"), 0))
+    far = jnp.abs(y - jnp.median(_around(y), 0))
     sigma = jnp.median(far) / 0.6745
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
 
@@ -190,15 +247,27 @@ def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
     "l1" where salt and pepper has taken more than one entry in forty, else "l2"; and "l2" for what
     is traced, of which nothing can be seen.
     """
-    return "l1" if not isinstance(y, Tracer) and lost(y) > LOST else "l2"
+    part = lost(y)
+    return "l1" if not isinstance(part, Tracer) and part > LOST else "l2"
 
 
-def _around(y: Array, radius: int, mode: Literal["edge", "reflect"]) -> Array:
-    """The square of entries around each, itself among them, (squares, H, W, C)."""
+def _local_mean(y: Array) -> Array:
+    """Of the 5 x 5 neighbours, mirrored at the edges, of which a small picture has fewer."""
+    for axis in range(2):
+        p = min(2, y.shape[axis] - 1)
+        edges = [(0, 0)] * y.ndim
+        edges[axis] = (p, p)
+        wide, n = jnp.pad(y, edges, mode="reflect"), y.shape[axis]
+        parts = [lax.slice_in_dim(wide, i, i + n, axis=axis) for i in range(2 * p + 1)]
+        y = sum(parts[1:], parts[0]) / len(parts)
+    return y
+
+
+def _around(y: Array) -> Array:
+    """The 3 x 3 entries around each, itself among them, edges repeated: (9, H, W, C)."""
     h, w = y.shape[:2]
-    padded = jnp.pad(y, ((radius, radius), (radius, radius), (0, 0)), mode=mode)
-    shifts = range(2 * radius + 1)
-    return jnp.stack([padded[a : a + h, b : b + w] for a in shifts for b in shifts])
+    padded = jnp.pad(y, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return jnp.stack([padded[a : a + h, b : b + w] for a in range(3) for b in range(3)])
 
 
 def _high_pass(y: Array) -> Array:
