@@ -23,6 +23,7 @@ from dipjax import memory, tasks
 from dipjax.compiler import compiled, traced
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass
+from dipjax.objectives import as_objective
 
 Array = jax.Array
 Fit = Callable[..., Restoration]
@@ -353,10 +354,11 @@ def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[Any, An
     found = tasks.asked(partial(fn, *arguments, **settings)) if _driver(fn, settings) else None
     if found is None:
         shape = jax.eval_shape(lambda: fn(*arguments, **settings)).image.shape
-        found = {**settings, "shape": shape}
+        passes = as_objective(arguments[1]).passes if fn is fit else 1
+        found = {**settings, "shape": shape, "passes": passes}
     shape, generator = found["shape"], found.get("generator")
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
-    return shape, generator, found.get("passes", 1)
+    return shape, generator, found["passes"]
 
 
 def _driver(fn: Fit, settings: dict[str, Any]) -> Any:

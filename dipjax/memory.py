@@ -11,7 +11,7 @@ compiler keeps for itself.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -226,6 +226,8 @@ def plan(
     """
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     free = free_memory() if free is None else free
+    if (code := fit.get("code")) is not None and not callable(code):  # that of a tile is smaller
+        fit["code"] = partial(_zeros, channels=code.shape[-1])
     h, w, c = shape
     text = f"{w} x {h} needs {gib(estimate_memory(shape, generator, members, **fit))}"
     text += f", {gib(free)} are free"
@@ -247,6 +249,10 @@ def plan(
             text += f": fitted in {count} tiles of {inside[1]} x {inside[0]}{found[0]}"
             return Plan(found[1], tile, text)
     raise MemoryError(f"{text}: too little even for tiles of {sides[-1]} x {sides[-1]}")
+
+
+def _zeros(key: Array, shape: tuple[int, ...], channels: int) -> Array:
+    return jnp.zeros((*shape[:2], channels))
 
 
 def _ways(generator: Any) -> Iterator[tuple[str, Any]]:

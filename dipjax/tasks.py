@@ -8,7 +8,7 @@
 
 A recipe holds no loop. Its settings are the keyword arguments of `fit`, taken from a preset and
 changed one by one: `denoise(key, y, steps=500, jitter=0.05)`. `stop="auto"` is the default: the
-fit ends by itself where its task can tell when (see `presets.automatic`), but for
+fit ends by itself where its task can tell when (see `presets.by_risk` and `automatic`), but for
 `preset="paper"`, which makes the published steps. `sample` fits nothing at all.
 """
 
@@ -29,7 +29,7 @@ from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
-from dipjax.presets import PRESETS, Preset, automatic, choose, precision
+from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
 
@@ -49,6 +49,7 @@ def denoise(
     *,
     sigma: float | None = None,
     fidelity: Literal["auto", "l2", "l1", "huber"] | Fidelity = "auto",
+    clipped: bool = True,
     regularizer: Energy | None = None,
     preset: str | None = None,
     driver: Driver = fit,
@@ -59,42 +60,73 @@ def denoise(
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
-        sigma: standard deviation of white noise, for "best" and `stop="risk"`; if not given it is
-            estimated, with how it depends on the light, as the noise of counted photons does.
+        sigma: standard deviation of white noise, before clipping; if not given it is estimated,
+            with how it depends on the light, as the noise of counted photons does.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
+        clipped: the noise was clipped with the picture, as in any picture file. A fit by "l2" tends
+            to the mean of such noise, which is undone then (see `noise.unclipped`), but for
+            `preset="paper"`: 2 dB for noise of 50 in dark or bright pictures.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
             which needs noise that is independent from pixel to pixel (see `_polished`).
         driver: what runs the fit; any function with the arguments of `fit`.
-        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto",
-            "held_out" or "risk", which minimises an estimate of the error (see `dipjax.risk`).
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
+            minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,
+            but by held-out pixels with another fidelity than "l2", a regulariser, or a code or
+            jitter of yours.
 
     Returns:
         A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
         ValueError: for a picture of another shape or range, a sigma that is no level of noise, an
-            unknown preset or fidelity, or `stop="risk"` for salt and pepper.
+            unknown preset or fidelity, or `stop="risk"` for salt and pepper, with a regulariser
+            or with a code.
         TypeError: for a regulariser that is no function of an image.
     """
     y = images.check(y)
     white = None if sigma is None else noise.checked(y, sigma)[1]
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
-    if settings.get("stop") == "risk":
+    rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
+    plain = regularizer is None and not {"code", "jitter"} & settings.keys()
+    if rule == "risk" or (rule == "auto" and fidelity == "l2" and plain):
         energy = _risk(y, white, fidelity)
-        rule = stopping.zero_crossing()
-        settings = {"code": energy.code, "jitter": 1.0, **settings, "stop": rule}
+        if regularizer is not None or "code" in settings:
+            raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
+        settings = {"code": energy.code, **by_risk(y.shape), **settings}
     else:
         energy = data_term(Identity(), y, fidelity)
-    energy = energy if regularizer is None else energy + regularizer
+        settings = {"stop": rule, **settings}
+    energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
-    if preset != "best":
-        return result
-    x = jnp.clip(result.image, 0, 1)
-    s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
-    return result._replace(image=_polished(x, y, s))
+    if preset == "best":
+        x = jnp.clip(result.image, 0, 1)
+        s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
+        result = result._replace(image=_polished(x, y, s))
+    if clipped and preset != "paper":
+        result = result._replace(image=unclip(result.image, y, fidelity, white))
+    return result
+
+
+def unclip(x: Array, y: Array, fidelity: Any = "l2", sigma: float | None = None) -> Array:
+    """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
+
+    Args:
+        x: the fit; by "l2" it tends to the mean of the noisy pixels.
+        y: the noisy picture (H, W, C).
+        fidelity: of the fit; by another than "l2" it is left as it is.
+        sigma: of white noise; if not given it is estimated, with how it depends on the light, and
+            what fades in the dark is not taken for clipped there.
+    """
+    if fidelity != "l2":
+        return x
+    if sigma is not None:
+        return noise.unclipped(x, sigma)
+    level = noise.level_unclipped(y, noise.level_by_brightness(y))
+    kept = (x < 0.5) & ~noise.is_clipped_at_black(y, level)
+    return jnp.where(kept, x, noise.unclipped(x, level))
 
 
 def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
@@ -379,8 +411,8 @@ def _polished(x: Array, y: Array, s: Array) -> Array:
 
     A generator draws edges and continues what it has seen elsewhere in the picture, and blurs fine
     texture; groups of alike patches keep the texture and stain what has no like. Their errors
-    differ, so a blend of both finds better groups than either, of all of the pixels of `y`, with
-    those that the fit held out, and a blend of their results is better than both.
+    differ, so a blend of both finds better groups than either, of all of the pixels of `y`, and a
+    blend of their results is better than both.
 
     `g = s / mean(s)`, with `s` (H, W, C) the level of the noise, makes it the same everywhere, as
     the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where

@@ -108,9 +108,10 @@ def iterate(
             pixel, or the folder holds something else.
     """
     y, data = _checked(task, y, data)
-    own = task is tasks.denoise and "code" not in settings
+    own = task is tasks.denoise and "code" not in settings and settings.get("stop") != "risk"
     if own:
-        settings = {**OWN_CODE, "jitter": float(f"{JITTER * noise.level(y):.1e}"), **settings}
+        jitter = float(f"{JITTER * noise.level(y):.1e}")
+        settings = {**OWN_CODE, "jitter": jitter, "clipped": True, **settings}
     warm = (WARM if own else 1.0) if warm is None else warm
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
@@ -132,9 +133,11 @@ def iterate(
             return part.of(y)
         pieces = [part.of(array) for array in (y, *data)]
         key_i = jax.random.fold_in(key, i)
-        options = settings | (_own(pieces[0], settings) if own else {})
-        x = np.asarray(task(key_i, *pieces, driver=relay, **options).image)
-        return corrected(x, pieces[0]) if own and options["fidelity"] == "l2" else x
+        if not own:
+            return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
+        options = settings | _own(pieces[0], settings)
+        fit = task(key_i, *pieces, driver=relay, **options | {"clipped": False})
+        return _finished(np.asarray(fit.image), pieces[0], options)
 
     return _blended(restored, parts, y, factor, shelf)
 
@@ -144,6 +147,17 @@ def _own(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
     fidelity = settings.get("fidelity", "auto")
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
     return {"code": jnp.asarray(y), "fidelity": fidelity}
+
+
+def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """A tile that is its own code, with its coarse part, then without what clipping did to both."""
+    if options["fidelity"] != "l2":
+        return x
+    x = corrected(x, y)
+    if not options["clipped"] or options.get("preset") == "paper":
+        return x
+    light = tasks.unclip(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma"))
+    return np.asarray(light)
 
 
 def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:

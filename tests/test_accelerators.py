@@ -116,7 +116,13 @@ def test_one_pass_is_as_exact_as_two_in_float32(key, accelerator):
     np.testing.assert_allclose(variance[0, 0], np.asarray(x, np.float64).var((0, 1)), rtol=1e-5)
 
 
-def test_hourglass(key, x64, patches, monkeypatch):
+@pytest.fixture
+def cleared():
+    yield
+    jax.clear_caches()
+
+
+def test_hourglass(key, x64, patches, cleared, monkeypatch):
     generator = Hourglass(widths=(6, 5), skips=(3, 0), dtype=jnp.float64)
     z = jax.random.uniform(key, (11, 12, 3))
     params = jax.tree.map(lambda x: x.astype(z.dtype), generator.init(key, z))
@@ -124,7 +130,6 @@ def test_hourglass(key, x64, patches, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     jax.clear_caches()
     assert_equal(with_gradients(generator.apply, params, z), on_cpu)
-    jax.clear_caches()
 
 
 def test_either_takes_the_branch(accelerator):

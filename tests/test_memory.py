@@ -235,3 +235,12 @@ def test_members_need_more():
 )
 def test_words_for_bytes(count, text):
     assert memory.gib(count) == text
+
+
+def test_a_tile_has_a_part_of_the_code(monkeypatch):
+    """The code may be the picture, as of a fit by risk."""
+    monkeypatch.setattr(memory, "COMPILER", 0)
+    shape, small = (256, 192, 3), Hourglass(widths=(8,), skips=2)
+    whole = estimate_memory(shape, small, code=jnp.ones(shape), passes=2)
+    cut = memory.plan(shape, small, free=whole // 2, code=jnp.ones(shape), passes=2)
+    assert cut.tile is not None

@@ -152,6 +152,18 @@ def test_windowed_variance_stops_behind_its_minimum(key):
     assert int(jnp.argmax(state.stop)) == lowest + 50 and abs(lowest - 70) < 15
 
 
+@pytest.mark.parametrize(("slack", "end"), [(0.0, None), (0.2, 8), (0.4, 7), (2.0, 6)])
+def test_zero_crossing_gives_way_after_its_warm_up(images, slack, end):
+    """Its limit is 1 until step 5 and 1 + slack from step 10 on."""
+    losses = jnp.full(len(images), 1.1)
+    state = run(stopping.zero_crossing(slack, warmup=5, decay=0.0), images, losses)
+    limits = 1 + slack * np.clip((np.arange(1, 21) - 5) / 5, 0, 1)
+    np.testing.assert_array_equal(state.stop, (limits >= 1.1) & (np.arange(1, 21) > 5))
+    assert (int(state.stop.argmax()) + 1 if state.stop.any() else None) == end
+    with pytest.raises(ValueError, match="slack must not be negative"):
+        stopping.zero_crossing(-0.1)
+
+
 def test_discrepancy_stops_when_the_mean_energy_is_low_enough(images):
     losses = jnp.linspace(2, 0, 20)
     state = run(stopping.discrepancy(decay=0.0), images, losses)

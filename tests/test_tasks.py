@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, objectives, tasks
+from dipjax import noise, objectives, presets, tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Downsample
 
@@ -35,7 +35,7 @@ def mask(key):
 
 
 def test_denoise(key, x):
-    result = dipjax.denoise(key, x, **TINY)
+    result = dipjax.denoise(key, x, clipped=False, **TINY)
     assert result.image.shape == x.shape
     np.testing.assert_array_equal(result.image, result.average)
 
@@ -92,8 +92,11 @@ def test_the_paper_s_settings(key, x, mask):
 def test_settings_are_changed_one_by_one(key, x):
     dipjax.denoise(key, x, steps=7, driver=recorded)
     preset = tasks.PRESETS["denoise"]["fast"]
-    stop = dipjax.stopping.held_out()
-    assert recorded.settings == {**preset, "steps": 7, "stop": stop}
+    found = dict(recorded.settings)
+    assert found.pop("stop") is presets.by_risk(x.shape)["stop"]
+    np.testing.assert_array_equal(found.pop("code"), recorded.objective.code)
+    expected = {**preset, "steps": 7, "jitter": 1.0, "decay": 0.98}
+    assert found == {name: expected[name] for name in expected if name != "code"}
     with pytest.raises(TypeError, match="stepz"):
         dipjax.denoise(key, x, stepz=7)
 
@@ -219,10 +222,10 @@ def test_best_denoises_with_a_pilot(key, x):
 
 
 def test_best_leaves_a_fit_alone_where_the_noise_is_salt_and_pepper(key, x):
-    settings = dict(generator=TINY["generator"], steps=3)
+    settings = dict(generator=TINY["generator"], steps=3, sigma=0.01)
     y = noise.impulse(key, x, 0.3)
     fitted = dipjax.denoise(key, y, preset="fast", **settings)
-    best = dipjax.denoise(key, y, preset="best", members=1, sigma=0.01, **settings)
+    best = dipjax.denoise(key, y, preset="best", members=1, **settings)
     np.testing.assert_allclose(best.image, jnp.clip(fitted.image, 0, 1), atol=1e-6)
 
 
@@ -230,8 +233,10 @@ def test_salt_and_pepper_is_seen(key):
     x = jnp.full((16, 12, 3), 0.5)
     noisy = noise.gaussian(key, x, 0.1), noise.impulse(key, x, 0.1)
     for y, fidelity in zip(noisy, (objectives.l2, objectives.l1), strict=True):
-        dipjax.denoise(key, y, driver=recorded)
+        dipjax.denoise(key, y, driver=recorded, stop="held_out")
         assert recorded.objective.fidelity is fidelity
+    dipjax.denoise(key, noisy[1], driver=recorded)  # no risk is known for it
+    assert recorded.objective.fidelity is objectives.l1
 
 
 def test_the_fidelity_is_the_caller_s(key, x):
@@ -320,19 +325,45 @@ def test_unknown_preset(key, x):
             task(key, x, preset="slow")
 
 
-@pytest.mark.parametrize("task", ["denoise", "super_resolve"])
+@pytest.mark.parametrize("settings", [{}, {"stop": "auto", "preset": "paper"}, {"stop": "risk"}])
+def test_noise_that_adds_is_fitted_by_its_risk(key, x, settings):
+    dipjax.denoise(key, x, driver=recorded, **settings)
+    assert isinstance(recorded.objective, dipjax.risk.Risk)
+    assert recorded.settings["stop"] is presets.by_risk(x.shape)["stop"]
+    assert recorded.settings["jitter"] == 1.0
+
+
 @pytest.mark.parametrize(
-    "settings", [{}, {"stop": "auto", "preset": "paper"}, {"preset": "paper"}, {"stop": "held_out"}]
+    ("task", "settings", "held"),
+    [
+        ("denoise", {"stop": "held_out"}, True),
+        ("denoise", {"fidelity": "l1"}, True),
+        ("denoise", {"code": dipjax.codes.meshgrid}, True),
+        ("denoise", {"jitter": 0.05}, True),
+        ("denoise", {"regularizer": objectives.TotalVariation()}, True),
+        ("denoise", {"preset": "paper"}, False),
+        ("super_resolve", {}, False),
+        ("super_resolve", {"stop": "auto"}, False),
+        ("super_resolve", {"stop": "held_out"}, True),
+    ],
 )
-def test_noise_is_stopped_by_pixels_that_are_held_out(key, x, task, settings):
+def test_what_is_stopped_by_pixels_that_are_held_out(key, x, task, settings, held):
     getattr(dipjax, task)(key, x, driver=recorded, **settings)
-    by_itself = task == "denoise" and settings != {"preset": "paper"}
-    held = by_itself or settings.get("stop") == "held_out"
-    assert (recorded.objective.held is not None) == held
+    data = getattr(recorded.objective, "left", recorded.objective)  # of a sum
+    assert (data.held is not None) == held
     rule = dipjax.stopping.held_out() if held else dipjax.stopping.never()
     assert recorded.settings["stop"] == rule
     if held:  # a fifth of so small a picture
-        assert recorded.objective.held.sum() == round(0.2 * x.shape[0] * x.shape[1])
+        assert data.held.sum() == round(0.2 * x.shape[0] * x.shape[1])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"regularizer": objectives.TotalVariation()}, {"code": dipjax.codes.uniform}]
+)
+def test_a_risk_stands_alone(key, x, settings):
+    """In its units a regulariser would weigh something else, and its code is the measurement."""
+    with pytest.raises(ValueError, match="its own code and no regulariser"):
+        dipjax.denoise(key, x, stop="risk", driver=recorded, **settings)
 
 
 def test_a_fit_returns_what_predicted_the_held_out_pixels_best(key, x):
@@ -342,11 +373,36 @@ def test_a_fit_returns_what_predicted_the_held_out_pixels_best(key, x):
         seen.append(objective)
         return dipjax.fit(key, objective, shape, **settings)
 
-    result = dipjax.denoise(key, x, driver=driver, generator=TINY["generator"], steps=3)
+    settings = {"generator": TINY["generator"], "steps": 3, "stop": "held_out", "clipped": False}
+    result = dipjax.denoise(key, x, driver=driver, **settings)
     error = seen[0].error
     assert result.stop_reason == dipjax.stopping.Reason.STEPS
     np.testing.assert_allclose(error(result.average), result.error[-1], rtol=1e-5)
     assert error(result.image) <= result.error.min() * (1 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "undone"),
+    [
+        ({}, True),
+        ({"stop": "held_out"}, True),
+        ({"preset": "best", "members": 1}, True),
+        ({"clipped": False}, False),
+        ({"fidelity": "l1"}, False),
+        ({"preset": "paper"}, False),
+    ],
+)
+def test_what_clipping_has_done_to_noise_is_undone(key, settings, undone):
+    """A fit of black pixels is the mean of their noise, 0.4 sigma, and the picture is black."""
+    y = noise.gaussian(key, jnp.zeros((32, 32, 1)), 0.1)
+
+    def driver(key, objective, shape, **_):
+        mean = jnp.full(shape, y.mean())
+        return dipjax.Restoration(*[mean] * 5, jnp.zeros(1), jnp.int32(1), mean, None, None)
+
+    image = dipjax.denoise(key, y, sigma=0.1, driver=driver, **settings).image
+    assert (float(image.mean()) < 0.02) == undone
+    assert (float(image.mean()) > 0.03) == (not undone)
 
 
 def test_an_unknown_stop_is_an_error(key, x):

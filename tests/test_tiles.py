@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import grids, relay, tiles
+from dipjax import grids, relay, tasks, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -240,6 +240,16 @@ def test_noise_that_has_a_mean_corrects_nothing(key, monkeypatch):
     assert not calls
     dipjax.tiled(dipjax.denoise, key, salted, fidelity="l2", **options)
     assert len(calls) == 4
+
+
+def test_clipping_is_undone_behind_the_correction(key):
+    """Which has to see the mean of the noise, as the fit does."""
+    noisy = np.clip(0.1 * np.random.default_rng(1).standard_normal((40, 40, 3), np.float32), 0, 1)
+    options = dict(TINY, tile=(40, 40), sigma=0.1)
+    plain = dipjax.tiled(dipjax.denoise, key, noisy, clipped=False, **options)
+    image = dipjax.tiled(dipjax.denoise, key, noisy, **options)
+    assert image.mean() < 0.95 * plain.mean()
+    np.testing.assert_allclose(image, tasks.unclip(plain, noisy, sigma=0.1), atol=1e-6)
 
 
 @pytest.mark.slow

@@ -35,30 +35,35 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
     """
     if not limit > 0:
         raise ValueError(f"limit must be positive, not {limit}")
-    return _discrepancy(float(limit), checked_decay(decay), 0, Reason.DISCREPANCY)
+    return _discrepancy(float(limit), 0.0, 0, checked_decay(decay), Reason.DISCREPANCY)
 
 
-def zero_crossing(decay: float = 0.9, warmup: int = 300) -> Tracker:
+def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> Tracker:
     """Stop when the estimated risk has fallen to nothing: less than no error is none at all.
 
-        mean_t R(x_t) <= 0,    R = E - 1 for the energies of `dipjax.risk`
+        mean_t R(x_t) <= slack_t,    R = E - 1 for the energies of `dipjax.risk`
 
     A fit that minimises an estimate of its risk learns at last the estimate's own noise, and
-    falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3).
+    falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3). A small picture,
+    which the params know by heart sooner, is at its best before: `slack_t` is 0 until the end of
+    the warm-up and `slack` from its double on, a straight line between.
 
     Args:
-        decay: of the moving mean, in [0, 1).
+        slack: of the risk, in units of the noise's energy; see `presets.by_risk`.
         warmup: steps before the risk counts: where the noise is thought too strong, smooth pictures
             are below zero while the average still holds the first iterates.
+        decay: of the moving mean, in [0, 1).
 
     Raises:
-        ValueError: for another decay.
+        ValueError: for another decay, or a slack that is negative.
     """
-    return _discrepancy(1.0, checked_decay(decay), int(warmup), Reason.RISK)
+    if not slack >= 0:
+        raise ValueError(f"slack must not be negative, not {slack}")
+    return _discrepancy(1.0, float(slack), int(warmup), checked_decay(decay), Reason.RISK)
 
 
 @cache
-def _discrepancy(limit: float, decay: float, warmup: int, why: Reason) -> Tracker:
+def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Reason) -> Tracker:
     def init(image: Array) -> Discrepancy:
         zero = jnp.zeros((), image.dtype)
         return Discrepancy(zero, zero, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
@@ -67,6 +72,7 @@ def _discrepancy(limit: float, decay: float, warmup: int, why: Reason) -> Tracke
         weight = decay * state.weight + 1
         loss = state.loss + (info.loss - state.loss) / weight
         step = state.step + 1
-        return Discrepancy(loss, weight, step, (loss <= limit) & (step > warmup))
+        late = jnp.clip((step - warmup) / max(warmup, 1), 0, 1).astype(loss.dtype)
+        return Discrepancy(loss, weight, step, (loss <= limit + slack * late) & (step > warmup))
 
     return Tracker(init, update, why)
