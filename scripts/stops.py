@@ -4,12 +4,12 @@
     python scripts/stops.py --table-only     the table of the records so far
 
 Twelve crops of 64 x 64 pixels x four kinds of noise x three levels, denoised with the `fast`
-network and a fifth of the pixels held out, as `stop="auto"` does on so small pictures. Every ten
-steps the true PSNR and the held-out error of the iterate and of the averages are noted; the rule of
-`stopping.held_out` is then applied to these notes, as if it looked every ten steps. The gap is
-the PSNR of what it returns minus the best PSNR of anything in the whole run. Settings of the rule
-were chosen on the pictures of `CHOSEN_ON`; the table shows both halves. The records were made on
-one core (`taskset -c 0`); more of them round otherwise, which moves a case by some hundredths.
+network and a fifth of the pixels held out, as `stop="held_out"` does on so small pictures. Every
+ten steps the true PSNR and the held-out error of the iterate and of the averages are noted; the
+rule of `stopping.held_out` is then applied to these notes, as if it looked every ten steps. The gap
+is the PSNR of what it returns minus the best PSNR of anything in the whole run. Settings of the
+rule were chosen on the pictures of `CHOSEN_ON`; the table shows both halves. The records were made
+on one core (`taskset -c 0`); more of them round otherwise, which moves a case by some hundredths.
 """
 
 import json

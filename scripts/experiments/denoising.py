@@ -35,7 +35,7 @@ def _denoise(lab: Lab, name: str, sigma: int) -> Found:
         methods = {"noisy": y, "NLM": baselines.non_local_means(y, sigma=sigma / 255)}
     truth, *images = (lab.crop(x) for x in (truth, *methods.values()))
     methods = dict(zip(methods, images, strict=True))
-    settings = {"jitter": 1 / 20} if sigma == 50 else {}
+    settings = {"jitter": 1 / 20} if sigma == 50 and lab.scale.preset == "paper" else {}
     y = methods["noisy"]
     result = dipjax.denoise(
         lab.key,
