@@ -105,23 +105,25 @@ def denoise(
         x = jnp.clip(result.image, 0, 1)
         s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
         result = result._replace(image=_polished(x, y, s))
-    if clipped and preset != "paper":
-        result = result._replace(image=unclip(result.image, y, fidelity, white))
+    if undoes_clipping(clipped, fidelity, preset):
+        result = result._replace(image=unclip(result.image, y, white))
     return result
 
 
-def unclip(x: Array, y: Array, fidelity: Any = "l2", sigma: float | None = None) -> Array:
+def undoes_clipping(clipped: bool, fidelity: Any, preset: str | None) -> bool:
+    """Whether `denoise` hands out the light, and not the mean of the noisy pixels."""
+    return clipped and fidelity == "l2" and preset != "paper"
+
+
+def unclip(x: Array, y: Array, sigma: float | None = None) -> Array:
     """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
 
     Args:
-        x: the fit; by "l2" it tends to the mean of the noisy pixels.
+        x: the fit, which tends to the mean of the noisy pixels.
         y: the noisy picture (H, W, C).
-        fidelity: of the fit; by another than "l2" it is left as it is.
         sigma: of white noise; if not given it is estimated, with how it depends on the light, and
             what fades in the dark is not taken for clipped there.
     """
-    if fidelity != "l2":
-        return x
     if sigma is not None:
         return noise.unclipped(x, sigma)
     level = noise.level_unclipped(y, noise.level_by_brightness(y))

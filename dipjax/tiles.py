@@ -154,10 +154,9 @@ def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarr
     if options["fidelity"] != "l2":
         return x
     x = corrected(x, y)
-    if not options["clipped"] or options.get("preset") == "paper":
+    if not tasks.undoes_clipping(options["clipped"], options["fidelity"], options.get("preset")):
         return x
-    light = tasks.unclip(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma"))
-    return np.asarray(light)
+    return np.asarray(tasks.unclip(jnp.asarray(x), jnp.asarray(y), options.get("sigma")))
 
 
 def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:
