@@ -116,8 +116,7 @@ def _run(methods: dict[str, Method], y: Array, true: Array | None, quiet: bool) 
 
 def _generator(task, shape: tuple[int, int, int], factor: int) -> Any:
     """The generator of the task, or one that does the same in less memory."""
-    asked = tasks.asked(task) or {}
-    asked = {name: asked[name] for name in memory.FIT}
+    asked = memory.needs(tasks.asked(task) or {})
     plan = memory.plan(shape, factor=factor, **asked)
     if plan.tile:
         raise ValueError(f"{plan.text}: too large to compare, cut a part out of it")

@@ -159,8 +159,7 @@ def restore(
 
 def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     """What the memory allows, told in a line."""
-    asked = tasks.asked(task) or {}
-    asked = {name: asked[name] for name in memory.FIT}
+    asked = memory.needs(tasks.asked(task) or {})
     side = (options.tile,) if options.tile else None
     plan = memory.plan(shape, factor=factor, sides=side, **asked)
     if not options.quiet:

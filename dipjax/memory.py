@@ -30,8 +30,6 @@ Array = jax.Array
 WORKSPACE = 12.6  # copies of the largest residual that a backward pass works with
 COMPILER = 210 * 2**20  # bytes that compiling a fit takes on the CPU, and does not give back
 
-FIT = ("generator", "code", "optimizer", "passes")  # what a forecast has to know of a fit
-
 MARGIN = 0.85  # of what is free may be planned for
 SIDES = (512, 384, 256, 192, 128, 96, 64)  # of tiles, in pixels of the image
 PICTURES = 6  # float32 copies of the whole picture beside a tile: input, result, their scores
@@ -194,6 +192,12 @@ class Plan(NamedTuple):
     generator: Any
     tile: tuple[int, int] | None
     text: str
+
+
+def needs(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those settings of a fit, as of `tasks.asked`, that `estimate_memory` and `plan` take."""
+    names = ("generator", "code", "optimizer", "passes")
+    return {name: settings[name] for name in names if name in settings}
 
 
 def plan(

@@ -6,8 +6,8 @@
     impulse     y = 0 or 1 with probability p       salt and pepper, else x
 
 Each draws anew for every entry, and clips to [0, 1] as a picture file does and as the published
-inputs are. `level` is the way back, from a picture to the `sigma` of its white noise, `lost` to the
-`p` of salt and pepper, and `unclipped` from the mean of clipped pixels to the light.
+inputs are (see `clipping`). `level` is the way back, from a picture to the `sigma` of its white
+noise, and `lost` to the `p` of salt and pepper.
 """
 
 from itertools import pairwise
@@ -17,14 +17,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
-from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
 from dipjax import images
 
 Array = jax.Array
 
-ROUNDS = 8  # of the iterations that undo clipping
 LOST = 0.025  # of the entries: more is salt and pepper
 HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
 
@@ -131,7 +129,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     """
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
-    x = _local_mean(y)
+    x = local_mean(y)
     middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
     size = size[jnp.argsort(middle)]
     middle = jnp.sort(middle)
@@ -140,89 +138,6 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     light = jnp.stack([middle[part].mean() for part in halves])
     levels = jnp.stack([jnp.median(size[part]) for part in halves])
     return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)
-
-
-def level_clipped(y: Array, sigma: float | Array) -> Array:
-    """What clipping to [0, 1] has left of white noise in a picture: `s` (H, W, C).
-
-        s^2 = var clip(x + sigma n, 0, 1),    n normal,
-
-    where `x` is the light that has the mean of the 5 x 5 neighbours after clipping.
-
-    Args:
-        y: a picture (H, W, C) in [0, 1].
-        sigma: standard deviation of the noise before clipping.
-    """
-    return (sigma * _left(_local_mean(y), sigma)).astype(y.dtype)
-
-
-@jax.jit
-def level_unclipped(y: Array, s: Array) -> Array:
-    """The level that noise had before clipping to [0, 1], from what is left of it: (H, W, C).
-
-    The inverse of `level_clipped`, for a level of every entry; at most twice that, because clipping
-    takes no more from light in [0, 1], and at most half of the range.
-
-    Args:
-        y: a picture (H, W, C) in [0, 1].
-        s: the level of its noise (H, W, C), such as from `level_by_brightness`.
-    """
-    mean = _local_mean(y)
-
-    def nearer(_, sigma: Array) -> Array:
-        return jnp.minimum(s / _left(mean, sigma), jnp.maximum(jnp.minimum(2 * s, 0.5), s))
-
-    return lax.fori_loop(0, ROUNDS, nearer, s)
-
-
-def is_clipped_at_black(y: Array, sigma: Array) -> Array:
-    """Whether the noise of a picture reaches below black, and not the light alone: a scalar.
-
-    White noise does, and as it was before clipping it is as strong in the dark as elsewhere. That
-    of photons and speckle fades with the light, and only looks clipped where there is little.
-
-    Args:
-        y: a picture (H, W, C) in [0, 1].
-        sigma: the level of its noise before clipping (H, W, C).
-    """
-    mean = _local_mean(y)
-    dark = mean <= jnp.quantile(mean, 1 / 8)
-    return jnp.mean(sigma, where=dark) > 0.75 * jnp.quantile(sigma, 0.75)
-
-
-@jax.jit
-def unclipped(mean: Array, sigma: float | Array) -> Array:
-    """The light `x` in [0, 1] whose noisy pixels have this mean once they are clipped to [0, 1].
-
-        E clip(x + sigma n, 0, 1) = mean,    n normal.
-
-    What a fit of clipped pixels tends to is their mean, which is too bright near black and too dark
-    near white, by up to 0.4 sigma.
-
-    Args:
-        mean: image (H, W, C).
-        sigma: standard deviation of the noise before clipping, a number or that of every entry.
-    """
-
-    def nearer(_, x: Array) -> Array:
-        offset = sigma * _clipped(-x / sigma, (1 - x) / sigma)[0]
-        return jnp.clip(mean - offset, 0, 1).astype(mean.dtype)
-
-    return lax.fori_loop(0, ROUNDS, nearer, jnp.clip(mean, 0, 1))
-
-
-def _left(mean: Array, sigma: float | Array) -> Array:
-    """What clipping leaves of a level of noise, a factor, where the pixels have this mean."""
-    x = unclipped(mean, sigma)
-    return jnp.sqrt(_clipped(-x / sigma, (1 - x) / sigma)[1])
-
-
-def _clipped(a: Array, b: Array) -> tuple[Array, Array]:
-    """Mean and variance of a standard normal number that is clipped to [a, b]."""
-    below, above = norm.cdf(a), norm.sf(b)
-    mean = norm.pdf(a) - norm.pdf(b) + a * below + b * above
-    square = 1 - below - above + a * norm.pdf(a) - b * norm.pdf(b) + a**2 * below + b**2 * above
-    return mean, jnp.maximum(square - mean**2, 1e-6)
 
 
 def lost(y: ArrayLike) -> Array:
@@ -251,7 +166,7 @@ def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
     return "l1" if not isinstance(part, Tracer) and part > LOST else "l2"
 
 
-def _local_mean(y: Array) -> Array:
+def local_mean(y: Array) -> Array:
     """Of the 5 x 5 neighbours, mirrored at the edges, of which a small picture has fewer."""
     for axis in range(2):
         p = min(2, y.shape[axis] - 1)

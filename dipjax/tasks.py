@@ -18,27 +18,22 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.core import Tracer
 
-from dipjax import codes, images, noise, stopping
-from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
+from dipjax import clipping, codes, images, noise, stopping
 from dipjax.codes import Code
 from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
+from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
 
 Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
-# Of .3 and .5, and of .3, .5 and .7, on pictures of scikit-image.
-PILOT = 0.3  # how much of the pilot is the fit
-POLISH = 0.6  # and how much of the result is not the fit
-OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
 
@@ -66,11 +61,11 @@ def denoise(
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
         clipped: the noise was clipped with the picture, as in any picture file. A fit by "l2" tends
-            to the mean of such noise, which is undone then (see `noise.unclipped`), but for
+            to the mean of such noise, which is undone then (see `clipping`), but for
             `preset="paper"`: 2 dB for noise of 50 in dark or bright pictures.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
-            which needs noise that is independent from pixel to pixel (see `_polished`).
+            which needs noise that is independent from pixel to pixel (see `polish`).
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
             minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,
@@ -104,31 +99,15 @@ def denoise(
     if preset == "best":
         x = jnp.clip(result.image, 0, 1)
         s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
-        result = result._replace(image=_polished(x, y, s))
+        result = result._replace(image=polished(x, y, s))
     if undoes_clipping(clipped, fidelity, preset):
-        result = result._replace(image=unclip(result.image, y, white))
+        result = result._replace(image=clipping.undo(result.image, y, white))
     return result
 
 
 def undoes_clipping(clipped: bool, fidelity: Any, preset: str | None) -> bool:
     """Whether `denoise` hands out the light, and not the mean of the noisy pixels."""
     return clipped and fidelity == "l2" and preset != "paper"
-
-
-def unclip(x: Array, y: Array, sigma: float | None = None) -> Array:
-    """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
-
-    Args:
-        x: the fit, which tends to the mean of the noisy pixels.
-        y: the noisy picture (H, W, C).
-        sigma: of white noise; if not given it is estimated, with how it depends on the light, and
-            what fades in the dark is not taken for clipped there.
-    """
-    if sigma is not None:
-        return noise.unclipped(x, sigma)
-    level = noise.level_unclipped(y, noise.level_by_brightness(y))
-    kept = (x < 0.5) & ~noise.is_clipped_at_black(y, level)
-    return jnp.where(kept, x, noise.unclipped(x, level))
 
 
 def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
@@ -138,7 +117,8 @@ def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    return sure(y, noise.level_by_brightness(y) if white is None else noise.level_clipped(y, white))
+    s = noise.level_by_brightness(y) if white is None else clipping.level_after(y, white)
+    return sure(y, s)
 
 
 def remove_jpeg_artifacts(
@@ -405,33 +385,6 @@ def _mean(fits: list[Restoration]) -> Restoration:
         stopped_at=all_of.stopped_at.sum(),
         setbacks=all_of.setbacks.sum(),
     )
-
-
-@jax.jit
-def _polished(x: Array, y: Array, s: Array) -> Array:
-    """A fit and non-local Bayes, each the other's pilot: `x + 0.6 g (NLB(x + (y - x) / g) - x)`.
-
-    A generator draws edges and continues what it has seen elsewhere in the picture, and blurs fine
-    texture; groups of alike patches keep the texture and stain what has no like. Their errors
-    differ, so a blend of both finds better groups than either, of all of the pixels of `y`, and a
-    blend of their results is better than both.
-
-    `g = s / mean(s)`, with `s` (H, W, C) the level of the noise, makes it the same everywhere, as
-    the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where
-    they are black or white. Where many entries are beyond that level, as in salt and pepper, it is
-    no level, and the fit stands.
-    """
-    sigma = s.mean()
-    g = s / sigma
-    white = x + (y - x) / g
-
-    def polished(x: Array) -> Array:
-        pilot = PILOT * x + (1 - PILOT) * nonlocal_bayes(white, sigma=sigma)
-        z = nonlocal_bayes(white, sigma=sigma, pilot=pilot)
-        return jnp.clip(x + POLISH * g * (z - x), 0, 1)
-
-    beyond = jnp.mean(jnp.abs(y - x) > 4 * s)
-    return lax.cond(beyond < OUTLIERS, polished, lambda x: x, x)
 
 
 def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:

@@ -23,7 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
-from dipjax import images, noise, tasks
+from dipjax import clipping, images, noise, tasks
 from dipjax.fitting import Restoration
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
@@ -156,7 +156,7 @@ def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarr
     x = corrected(x, y)
     if not tasks.undoes_clipping(options["clipped"], options["fidelity"], options.get("preset")):
         return x
-    return np.asarray(tasks.unclip(jnp.asarray(x), jnp.asarray(y), options.get("sigma")))
+    return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), options.get("sigma")))
 
 
 def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:

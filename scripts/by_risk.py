@@ -26,7 +26,7 @@ from jax import lax
 from stops import CHOSEN_ON, CROPS, DECAYS, EVERY, OTHERS, RECORD, Array, completed, measured
 
 import dipjax
-from dipjax import cache, noise, presets, risk, stopping, tasks
+from dipjax import cache, clipping, noise, presets, risk, stopping
 
 BY_RISK = RECORD.with_name("by_risk.json")
 KINDS = ("gaussian", "poisson", "speckle")
@@ -50,7 +50,7 @@ def curves(key, energy: risk.Risk, truth: Array, generator, rule, steps: int):
     def several(carry, _):
         carry, (iterates, stops) = lax.scan(step, carry, length=EVERY)
         candidates = jnp.stack([iterates[-1], *(state.mean for state in carry[1])])
-        candidates = jax.vmap(lambda x: tasks.unclip(x, energy.y))(candidates)
+        candidates = jax.vmap(lambda x: clipping.undo(x, energy.y))(candidates)
         return carry, (jnp.mean((candidates - truth[None]) ** 2, (1, 2, 3)), stops)
 
     zero = jnp.zeros(truth.shape)

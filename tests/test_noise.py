@@ -72,73 +72,9 @@ def test_level_by_brightness_of_small_pictures(key):
     assert noise.level_by_brightness(jnp.full((5, 5, 1), 0.5)).shape == (5, 5, 1)
 
 
-@pytest.mark.parametrize("light", [0.0, 0.03, 0.1, 0.5, 0.97])
-def test_what_clipping_leaves_of_white_noise(key, light):
-    y = noise.gaussian(key, jnp.full((64, 64, 3), light), 0.1)
-    s = noise.level_clipped(y, 0.1)
-    assert s.shape == y.shape
-    np.testing.assert_allclose(jnp.sqrt(jnp.mean(s**2)), y.std(), rtol=0.06)
-
-
-def test_clipping_takes_nothing_far_from_black_and_white(key):
-    y = noise.gaussian(key, jnp.full((8, 8, 1), 0.5), 0.02)
-    np.testing.assert_allclose(noise.level_clipped(y, 0.02), 0.02, rtol=1e-5)
-    tiny = noise.level_clipped(jnp.full((2, 2, 1), 0.5), 0.02)
-    np.testing.assert_allclose(tiny, 0.02, rtol=1e-6)
-
-
-@pytest.mark.parametrize("sigma", [0.05, 0.2])
-@pytest.mark.parametrize("light", [0.0, 0.03, 0.2, 0.5, 0.9, 1.0])
-def test_the_light_behind_the_mean_of_clipped_noise(key, light, sigma):
-    y = noise.gaussian(key, jnp.full((100, 100, 3), light), sigma)
-    mean = jnp.full((1, 1, 1), y.mean())
-    np.testing.assert_allclose(noise.unclipped(mean, sigma), light, atol=0.03 * sigma)
-
-
-def test_what_was_not_clipped_stays(key):
-    x = 0.3 + 0.4 * jax.random.uniform(key, (8, 6, 3))
-    np.testing.assert_allclose(noise.unclipped(x, 0.03), x, atol=1e-6)
-
-
-@pytest.mark.parametrize("light", [0.02, 0.5, 0.95])
-def test_the_level_before_clipping(light):
-    y = jnp.full((8, 8, 3), light)
-    sigma = jnp.full_like(y, 0.08)
-    mean = light + 0.08 * noise._clipped(-light / sigma, (1 - light) / sigma)[0]
-    left = sigma * jnp.sqrt(noise._clipped(-light / sigma, (1 - light) / sigma)[1])
-    np.testing.assert_allclose(noise.level_unclipped(mean, left), sigma, rtol=0.02)
-
-
-def test_a_pattern_is_no_noise_without_bounds():
-    """More than clipped noise can be: twice of what is seen, or half of the range."""
-    i, j = jnp.indices((16, 16))
-    y = (0.5 + 0.2 * (-1.0) ** (i + j))[..., None]
-    s = noise.level_by_brightness(y)
-    sigma = noise.level_unclipped(y, s)
-    assert jnp.isfinite(sigma).all() and (sigma <= jnp.maximum(s, 0.5)).all()
-
-
-@pytest.mark.parametrize(
-    ("corrupt", "level", "clipped"),
-    [
-        (noise.gaussian, 0.1, True),
-        (noise.gaussian, 0.2, True),
-        (noise.poisson, 30.0, False),
-        (noise.poisson, 10.0, False),
-        (noise.speckle, 0.2, False),
-    ],
-)
-def test_what_fades_in_the_dark_is_not_clipped_there(key, corrupt, level, clipped):
-    x = jnp.broadcast_to(jnp.linspace(0.02, 0.7, 64)[:, None, None], (64, 64, 3))
-    y = corrupt(key, x, level)
-    sigma = noise.level_unclipped(y, noise.level_by_brightness(y))
-    assert noise.is_clipped_at_black(y, sigma) == clipped
-
-
 def test_within_jit_nothing_is_seen_of_a_picture(key):
     y = noise.impulse(key, jnp.full((16, 16, 1), 0.5), 0.3)
     assert noise.fidelity(y) == "l1"
     seen = []
     jax.jit(lambda y: seen.append(noise.fidelity(y)) or y)(y)
-    jax.jit(lambda s: seen.append(noise.fidelity(y)) or s)(1.0)
-    assert seen[0] == "l2" and seen[1] in ("l1", "l2")
+    assert seen == ["l2"]

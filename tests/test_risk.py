@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, presets, risk, stopping, tasks
+from dipjax import clipping, noise, presets, risk, stopping, tasks
 
 SHAPE = 24, 24, 3
 
@@ -145,7 +145,7 @@ def test_denoise_by_risk(truth, key, sigma):
     dipjax.denoise(key, y, stop="risk", preset="fast", sigma=sigma, driver=driver, **TINY)
     np.testing.assert_array_equal(asked["code"], asked["objective"].code)
     assert asked["stop"] is presets.by_risk(SHAPE)["stop"] and asked["jitter"] == 1.0
-    level = noise.level_by_brightness(y) if sigma is None else noise.level_clipped(y, sigma)
+    level = noise.level_by_brightness(y) if sigma is None else clipping.level_after(y, sigma)
     np.testing.assert_allclose(asked["objective"].s, level, rtol=1e-6)
 
 

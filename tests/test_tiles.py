@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import grids, relay, tasks, tiles
+from dipjax import clipping, grids, relay, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -249,7 +249,7 @@ def test_clipping_is_undone_behind_the_correction(key):
     plain = dipjax.tiled(dipjax.denoise, key, noisy, clipped=False, **options)
     image = dipjax.tiled(dipjax.denoise, key, noisy, **options)
     assert image.mean() < 0.95 * plain.mean()
-    np.testing.assert_allclose(image, tasks.unclip(plain, noisy, sigma=0.1), atol=1e-6)
+    np.testing.assert_allclose(image, clipping.undo(plain, noisy, sigma=0.1), atol=1e-6)
 
 
 @pytest.mark.slow
