@@ -310,7 +310,7 @@ def _chunk(key: Array, run: Run, objective: Objective, settings: Settings, lengt
 
     def body(run: Run, _) -> tuple[Run, None]:
         state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
-        good = guard.good(settings.guard, run.kept, run.fit.step, info.loss)
+        good = guard.good(settings.guard, run.kept, run.fit.step, info.loss, objective.floor)
         new = either(good, partial(_taken, objective, settings), _taken_back, run, state, info)
         new = new._replace(reason=_reason(new, settings))
         return jax.tree.map(partial(jnp.where, run.reason == Reason.RUNNING), new, run), None

@@ -24,13 +24,16 @@ Fraction = float | Callable[[int], float]
 
 
 class Objective:
-    """Base of the objectives: image (H, W, C) -> energy, a scalar that is at least 0.
+    """Base of the objectives: image (H, W, C) -> energy, a scalar; the lower, the better.
 
     Attributes:
         passes: images that a generator makes for one look at the energy, see `probed`.
+        floor: an energy that is as good as none: to the guard of a fit, what is below it is no
+            better. 0 for those that are at least 0 and free of noise.
     """
 
     passes = 1
+    floor = 0.0
 
     def __call__(self, x: Array) -> Array:
         raise NotImplementedError
@@ -89,6 +92,10 @@ class Sum(Objective):
     def passes(self) -> int:
         return self.left.passes + self.right.passes - 1
 
+    @property
+    def floor(self) -> float | Array:
+        return self.left.floor + self.right.floor
+
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.left.probed(key, x, at) + self.right.probed(key, x, at)
 
@@ -110,6 +117,10 @@ class Scaled(Objective):
     @property
     def passes(self) -> int:
         return self.objective.passes
+
+    @property
+    def floor(self) -> float | Array:
+        return self.weight * self.objective.floor
 
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         return self.weight * self.objective.probed(key, x, at)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from dipjax import codes, stopping
 from dipjax.fitting import ADAM
 from dipjax.generators import Hourglass
+from dipjax.guard import Guard
 from dipjax.objectives import Objective, hold_out
 from dipjax.optimizers import adam
 from dipjax.stopping import Tracker
@@ -193,6 +194,8 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     return {
         "jitter": 1.0,
         "decay": 0.98 if small > 0.4 else 0.99,
+        # A setback may cost no more steps than a short fit has left.
+        "guard": Guard(every=25),
         # Rounded, because another rule compiles another fit.
         "stop": stopping.zero_crossing(slack=float(f"{0.15 * small**2:.1e}")),
     }

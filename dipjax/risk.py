@@ -35,13 +35,14 @@ from dipjax.objectives import Objective
 Array = jax.Array
 
 PROBE = 0.5  # eps: of .1, .5 and 1, on two crops
+FLOOR = 0.15  # a risk that a probe may show for none, in pictures of 32 x 32 pixels
 
 
 @flax.struct.dataclass
 class Risk(Objective):
-    """`E = R + 1`: 1 where nothing is wrong, so that `stopping.zero_crossing` stops at `E <= 1`.
+    """`E(x) = R(x)`, which may be a little below 0.
 
-    Without a generator to probe, as an energy of an image alone, `|x - y|^2 / |s|^2`.
+    Without a generator to probe, as an energy of an image alone, `|x - y|^2 / |s|^2 - 1`.
 
     Attributes:
         y: the measurement (H, W, C).
@@ -51,6 +52,7 @@ class Risk(Objective):
     y: Array
     s: Array
     passes = 2
+    floor = FLOOR
 
     @property
     def code(self) -> Array:
@@ -62,7 +64,7 @@ class Risk(Objective):
         return jnp.sqrt(jnp.mean(self.s**2))
 
     def __call__(self, x: Array) -> Array:
-        return jnp.sum((x - self.y) ** 2) / jnp.sum(self.s**2)
+        return jnp.sum((x - self.y) ** 2) / jnp.sum(self.s**2) - 1
 
     def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
         d = self.s * jax.random.rademacher(key, self.s.shape, self.s.dtype)

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import report
+from dipjax import guard, report
+from dipjax.fitting import FitState
 from dipjax.generators import Hourglass
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
@@ -61,8 +62,9 @@ def test_a_nan_is_taken_back(key, objective):
 
 
 def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, objective):
-    states = [p.state for p in map(copied, iterate(key, objective, every=1, jitter=AT_7))]
-    good = states[3].fit  # before step 4, whose loss is good
+    options = dict(every=1, jitter=AT_7, guard=Guard(every=2))
+    states = [p.state for p in map(copied, iterate(key, objective, **options))]
+    good = states[3].fit  # before step 4; the point before step 6 was still on trial
     back = states[7]
     assert back.fit.step == 8 and back.kept.scale == 0.5 and back.kept.failures == 1
     for name in ("params", "opt_state"):
@@ -71,6 +73,32 @@ def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, 
     ratio = size_of_update(back.fit, states[8].fit) / size_of_update(good, states[4].fit)
     assert 0.4 < ratio < 0.6  # other jitter, hence not quite a half
     assert states[8].kept.failures == 0 and states[8].kept.scale == 1
+
+
+def test_a_point_that_bears_its_ruin_is_not_kept(key, objective):
+    """Moments of the optimiser that are spoilt where a point is due: the image is good as yet."""
+    options = dict(every=8, guard=Guard(every=4, fall=2.0), steps=40, jitter=0.0)
+    progress = copied(next(iterate(key, objective, **options)))
+    large = jax.tree.map(lambda leaf: 1000 * leaf, progress.state.fit.opt_state)
+    state = progress.state._replace(fit=progress.state.fit._replace(opt_state=large))
+    *_, last = iterate(key, objective, state=state, **options)
+    assert 1 <= last.state.kept.setbacks <= 3
+    *_, unhurt = iterate(key, objective, **options)
+    assert last.loss < 1.2 * unhurt.loss
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1, jnp.float32(0.1)])
+def test_an_energy_that_is_as_good_as_none_has_not_fallen(floor):
+    kept = guard.init(FitState(0, 0, 0, 0), jnp.float32)._replace(level=jnp.float32(0.01))
+    good = [bool(guard.good(Guard(fall=10.0), kept, 50, loss, floor)) for loss in (0.09, 0.9, 1.1)]
+    assert good == ([True, False, False] if floor == 0 else [True, True, False])
+
+
+def test_sums_and_multiples_have_a_floor(key):
+    y = jax.random.uniform(key, SHAPE)
+    energy, plain = dipjax.risk.sure(y, 0.1), data_term(Identity(), y)
+    assert plain.floor == 0 < energy.floor == (energy + plain).floor
+    assert (3 * (2 * energy + plain)).floor == 6 * energy.floor
 
 
 def size_of_update(before, after) -> float:

@@ -154,11 +154,11 @@ def test_windowed_variance_stops_behind_its_minimum(key):
 
 @pytest.mark.parametrize(("slack", "end"), [(0.0, None), (0.2, 8), (0.4, 7), (2.0, 6)])
 def test_zero_crossing_gives_way_after_its_warm_up(images, slack, end):
-    """Its limit is 1 until step 5 and 1 + slack from step 10 on."""
-    losses = jnp.full(len(images), 1.1)
+    """Its limit is 0 until step 5 and the slack from step 10 on."""
+    losses = jnp.full(len(images), 0.1)
     state = run(stopping.zero_crossing(slack, warmup=5, decay=0.0), images, losses)
-    limits = 1 + slack * np.clip((np.arange(1, 21) - 5) / 5, 0, 1)
-    np.testing.assert_array_equal(state.stop, (limits >= 1.1) & (np.arange(1, 21) > 5))
+    limits = slack * np.clip((np.arange(1, 21) - 5) / 5, 0, 1)
+    np.testing.assert_array_equal(state.stop, (limits >= 0.1) & (np.arange(1, 21) > 5))
     assert (int(state.stop.argmax()) + 1 if state.stop.any() else None) == end
     with pytest.raises(ValueError, match="slack must not be negative"):
         stopping.zero_crossing(-0.1)

@@ -41,7 +41,7 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
 def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> Tracker:
     """Stop when the estimated risk has fallen to nothing: less than no error is none at all.
 
-        mean_t R(x_t) <= slack_t,    R = E - 1 for the energies of `dipjax.risk`
+        mean_t R(x_t) <= slack_t,    R = E for the energies of `dipjax.risk`
 
     A fit that minimises an estimate of its risk learns at last the estimate's own noise, and
     falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3). A small picture,
@@ -59,7 +59,7 @@ def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> 
     """
     if not slack >= 0:
         raise ValueError(f"slack must not be negative, not {slack}")
-    return _discrepancy(1.0, float(slack), int(warmup), checked_decay(decay), Reason.RISK)
+    return _discrepancy(0.0, float(slack), int(warmup), checked_decay(decay), Reason.RISK)
 
 
 @cache
