@@ -2,14 +2,16 @@
 
     python scripts/by_risk.py                  all 108 cases, about 40 s each on a core; resumes
     python scripts/by_risk.py --half others    those of one half of the pictures
+    python scripts/by_risk.py --size 128       on larger crops
     python scripts/by_risk.py --table-only     the table of the records so far
 
 The crops, kinds of noise and levels of stops.py but for salt and pepper, of which no risk is known;
 with the network `fast`, the level of the noise estimated, and what clipping did to it undone in
 every candidate. Every ten steps the true PSNR of the iterate and of the averages is noted; the gap
 is the PSNR of what `stop="auto"` returns minus the best of anything in the whole run, of 1600 steps
-for weak noise and 800 for other. The gain is over what held-out pixels return for the same noise,
-as scripts/results/stops.json has it, where clipping was not undone.
+for weak noise and 800 for other, or on larger crops of 1800 and 1200. The gain is over what
+held-out pixels return for the same noise on crops of 64 x 64, as scripts/results/stops.json has it,
+where clipping was not undone.
 """
 
 import json
@@ -23,12 +25,11 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import lax
-from stops import CHOSEN_ON, CROPS, DECAYS, EVERY, OTHERS, RECORD, Array, completed, measured
+from stops import CHOSEN_ON, CROPS, DECAYS, EVERY, OTHERS, RECORD, SIZE, Array, completed, measured
 
 import dipjax
 from dipjax import cache, clipping, noise, presets, risk, stopping
 
-BY_RISK = RECORD.with_name("by_risk.json")
 KINDS = ("gaussian", "poisson", "speckle")
 JITTER = presets.by_risk((1, 1))["jitter"]
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
@@ -58,14 +59,15 @@ def curves(key, energy: risk.Risk, truth: Array, generator, rule, steps: int):
     return lax.scan(several, start, length=steps // EVERY)[1]
 
 
-def case(name: str, kind: str, level: int) -> dict[str, Any]:
+def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
     """One fit and what the rule makes of it."""
     i = list(CROPS).index(name)
-    truth, y = measured(name, kind, level, i)
+    truth, y = measured(name, kind, level, i, size)
     energy = risk.sure(y, noise.level_by_brightness(y))
     preset, changes = presets.PRESETS["denoise"]["fast"], presets.by_risk(y.shape)
     generator = preset["generator"].clone(channels=3)
-    steps = 1600 if level == 0 else 800
+    weak, other = (1600, 800) if size == SIZE else (1800, 1200)
+    steps = weak if level == 0 else other
     fit = curves(jax.random.key(i), energy, truth, generator, changes["stop"], steps)
     psnr, stops = -10 * np.log10(np.asarray(fit[0])), np.asarray(fit[1]).ravel()
     stopped = int(stops.argmax()) + 1 if stops.any() else steps
@@ -81,9 +83,10 @@ def case(name: str, kind: str, level: int) -> dict[str, Any]:
 
 
 def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]]) -> str:
-    """Means by half, kind of noise and level."""
-    columns = "cases | held out | by risk | least gain | mean gap | worst gap | steps"
-    rows = [f"| pictures | noise | {columns} |", "|" + "---|" * 9]
+    """Means by half, kind of noise and level; without what was held out where that is not known."""
+    gain = "held out | least gain | " if held_out else ""
+    columns = f"pictures | noise | cases | {gain}by risk | mean gap | worst gap | steps"
+    rows = [f"| {columns} |", "|" + "---|" * (columns.count("|") + 1)]
     for title, names in HALVES.items():
         for kind in (*KINDS, "0", "1", "2", "all"):
             some = {
@@ -92,12 +95,15 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
                 if name.split()[0] in names and kind in (*name.split()[1:], "all")
             }
             if some:
-                before = [held_out[name]["returned"] for name in some]
                 after, gaps = ([r[column] for r in some.values()] for column in ("returned", "gap"))
-                gain = min(a - b for a, b in zip(after, before, strict=True))
+                gain = ""
+                if held_out:
+                    before = [held_out[name]["returned"] for name in some]
+                    least = min(a - b for a, b in zip(after, before, strict=True))
+                    gain = f"| {fmean(before):.2f} | {least:.2f} "
                 rows.append(
                     f"| {title} | {f'level {kind}' if kind.isdigit() else kind} | {len(some)} "
-                    f"| {fmean(before):.2f} | {fmean(after):.2f} | {gain:.2f} | {fmean(gaps):.2f} "
+                    f"{gain}| {fmean(after):.2f} | {fmean(gaps):.2f} "
                     f"| {min(gaps):.2f} | {fmean(r['steps'] for r in some.values()):.0f} |"
                 )
     return "\n".join(rows)
@@ -106,20 +112,24 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
 def main(
     table_only: bool = False,
     half: Literal["both", "chosen", "others"] = "both",
-    record: Path = BY_RISK,
+    size: int = SIZE,
+    record: Path | None = None,
 ) -> None:
     """Measure the estimate of the risk.
 
     Args:
         table_only: compute nothing, print the table of the records so far.
         half: of the pictures.
-        record: where the results are kept.
+        size: of the crops.
+        record: where the results are kept; by default a file of that size's in the results.
     """
     cache.enable()
     chosen = CROPS if half == "both" else HALVES[half]
     names = [f"{n} {k} {level}" for level in (1, 0, 2) for k in KINDS for n in chosen]
-    cases = completed(record, [] if table_only else names, case)
-    print(table(cases, json.loads(RECORD.read_text())["cases"]))
+    path = record or RECORD.with_name("by_risk.json" if size == SIZE else f"by_risk-{size}.json")
+    cases = completed(path, [] if table_only else names, partial(case, size=size))
+    held_out = json.loads(RECORD.read_text())["cases"] if size == SIZE else {}
+    print(table(cases, held_out))
 
 
 if __name__ == "__main__":

@@ -79,10 +79,10 @@ def curves(key, objective, truth: Array, z: Array, generator, jitter: float, ste
     return lax.scan(several, start, length=steps // EVERY)[1]
 
 
-def measured(name: str, kind: str, level: int, seed: int) -> tuple[Array, Array]:
+def measured(name: str, kind: str, level: int, seed: int, size: int = SIZE) -> tuple[Array, Array]:
     """The crop of a picture, and the same with noise."""
     corrupt, levels = NOISES[kind]
-    truth = jnp.asarray(crop(CROPS[name], None, SIZE))
+    truth = jnp.asarray(crop(CROPS[name], None, size))
     return truth, corrupt(jax.random.key(100 * level + seed), truth, levels[level])
 
 
