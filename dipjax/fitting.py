@@ -22,7 +22,7 @@ from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
 from dipjax.optimizers import adam
-from dipjax.stopping import Reason, Seen, Tracker
+from dipjax.stopping import Decay, Reason, Seen, Tracker
 
 Array = jax.Array
 Energy = Callable[[Array], Array]
@@ -193,7 +193,7 @@ def fit(
     code: Code | Array = codes.uniform,
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
-    decay: float = 0.99,
+    decay: Decay = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
     guard: Guard = GUARD,
@@ -213,7 +213,8 @@ def fit(
         code: `z`, an array or a function `(key, shape) -> z` such as those in `codes`.
         optimizer: any optax transformation. Make it once: a new one compiles again.
         jitter: noise on the code at each step, a number or a schedule (sigma_p in the paper).
-        decay: of the average of the iterates, in [0, 1).
+        decay: of the average of the iterates, in [0, 1), or a schedule of the number of those
+            before.
         steps: at most this many.
         stop: the rule that ends the fit earlier, from `stopping`.
         guard: when a step is taken back.
@@ -243,7 +244,7 @@ def iterate(
     code: Code | Array = codes.uniform,
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
-    decay: float = 0.99,
+    decay: Decay = 0.99,
     steps: int = 2000,
     stop: Tracker = stopping.never(),
     guard: Guard = GUARD,

@@ -31,15 +31,15 @@ import dipjax
 from dipjax import cache, clipping, noise, presets, risk, stopping
 
 KINDS = ("gaussian", "poisson", "speckle")
-JITTER = presets.by_risk((1, 1))["jitter"]
+AVERAGES = (*DECAYS, stopping.growing)
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
 
 
 @partial(jax.jit, static_argnames=("generator", "rule", "steps"))
 def curves(key, energy: risk.Risk, truth: Array, generator, rule, steps: int):
-    """Squared error of iterate and averages (steps / 10, 1 + len(DECAYS)); where the rule ends."""
-    fitter = dipjax.fitter(energy, generator, jitter=JITTER)
-    averages = [stopping.average(decay) for decay in DECAYS]
+    """Squared error of iterate and averages (steps / 10, 1 + AVERAGES); where the rule ends."""
+    fitter = dipjax.fitter(energy, generator, jitter=1.0)
+    averages = [stopping.average(decay) for decay in AVERAGES]
 
     def step(carry, _):
         state, tracked, stop = carry
@@ -64,15 +64,15 @@ def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
     i = list(CROPS).index(name)
     truth, y = measured(name, kind, level, i, size)
     energy = risk.sure(y, noise.level_by_brightness(y))
-    preset, changes = presets.PRESETS["denoise"]["fast"], presets.by_risk(y.shape)
+    preset = presets.PRESETS["denoise"]["fast"]
     generator = preset["generator"].clone(channels=3)
     weak, other = (1600, 800) if size == SIZE else (1800, 1200)
     steps = weak if level == 0 else other
-    fit = curves(jax.random.key(i), energy, truth, generator, changes["stop"], steps)
+    rule = presets.by_risk(y.shape)["stop"]
+    fit = curves(jax.random.key(i), energy, truth, generator, rule, steps)
     psnr, stops = -10 * np.log10(np.asarray(fit[0])), np.asarray(fit[1]).ravel()
     stopped = int(stops.argmax()) + 1 if stops.any() else steps
-    column = 1 + DECAYS.index(changes["decay"])
-    best, returned = psnr.max(), psnr[min(-(-stopped // EVERY), len(psnr)) - 1, column]
+    best, returned = psnr.max(), psnr[min(-(-stopped // EVERY), len(psnr)) - 1, -1]
     return {
         "best": round(float(best), 3),
         "returned": round(float(returned), 3),

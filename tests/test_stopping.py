@@ -82,6 +82,18 @@ def test_equal_settings_are_one_tracker():
     assert stopping.never() is stopping.never()
 
 
+def test_a_growing_average_is_over_a_part_of_the_run(images):
+    """`d_t = t / (t + 5)`: the weight of `x_s` is the product of all decays after it."""
+    state = run(stopping.average(stopping.growing), images)
+    decays = np.arange(len(images)) / (np.arange(len(images)) + 5)
+    weights = np.array([np.prod(decays[s + 1 :]) for s in range(len(images))])
+    expected = np.tensordot(weights / weights.sum(), np.asarray(images), 1)
+    np.testing.assert_allclose(state.mean[-1], expected, rtol=1e-4)
+    zeros, many = jnp.zeros((1, 1, 1)), 900
+    long = run(stopping.average(stopping.growing), jnp.broadcast_to(zeros, (many, 1, 1, 1)))
+    np.testing.assert_allclose(long.weight[-1], many / 6, rtol=0.02)
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_bad_decay(decay):
     with pytest.raises(ValueError, match="decay must be in"):
@@ -162,6 +174,26 @@ def test_zero_crossing_gives_way_after_its_warm_up(images, slack, end):
     assert (int(state.stop.argmax()) + 1 if state.stop.any() else None) == end
     with pytest.raises(ValueError, match="slack must not be negative"):
         stopping.zero_crossing(-0.1)
+
+
+@pytest.mark.parametrize(("scale", "level"), [(1, 0.0), (1, 5.0), (4, -0.3)])
+def test_inflection_knows_neither_time_nor_level(scale, level):
+    """The slowest fall of `exp(-t) - a t^2`, whatever is added and however long it takes."""
+    t = np.arange(1, 2001)
+    losses = level + np.exp(-t / (60 * scale)) - 0.2 * (t / (400 * scale)) ** 2
+    rule = stopping.inflection(fraction=0.5, less=0)
+    state = run(rule, jnp.zeros((len(t), 1, 1, 1)), jnp.asarray(losses, jnp.float32))
+    end = int(jnp.argmax(state.stop)) + 1
+    at = int(state.at[end - 1])
+    assert end == pytest.approx(1.5 * at, abs=1) and at / scale == pytest.approx(326, abs=3)
+
+
+def test_inflection_stops_no_fit_that_only_falls():
+    losses = 1 / jnp.arange(1.0, 301) ** 0.5
+    state = run(stopping.inflection(), jnp.zeros((300, 1, 1, 1)), losses)
+    assert not state.stop.any()
+    with pytest.raises(ValueError, match="fraction must not be negative"):
+        stopping.inflection(-0.1)
 
 
 def test_discrepancy_stops_when_the_mean_energy_is_low_enough(images):

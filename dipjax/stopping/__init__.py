@@ -12,17 +12,22 @@ same tracker object, which is what finds the compiled fit again.
     moving_variance                the same, exponentially weighted
     discrepancy                    stop when the energy is down to that of the noise
     zero_crossing                  stop when the estimated risk is down to nothing
+    inflection                     stop behind the slowest fall of the estimated risk
     any_of                         stop when one of several does
 """
 
 from dipjax.stopping.averages import Average as Average
 from dipjax.stopping.averages import Best as Best
+from dipjax.stopping.averages import Decay as Decay
 from dipjax.stopping.averages import WindowedAverage as WindowedAverage
 from dipjax.stopping.averages import average as average
 from dipjax.stopping.averages import best as best
+from dipjax.stopping.averages import growing as growing
 from dipjax.stopping.averages import windowed_average as windowed_average
 from dipjax.stopping.by_energy import Discrepancy as Discrepancy
+from dipjax.stopping.by_energy import Inflection as Inflection
 from dipjax.stopping.by_energy import discrepancy as discrepancy
+from dipjax.stopping.by_energy import inflection as inflection
 from dipjax.stopping.by_energy import zero_crossing as zero_crossing
 from dipjax.stopping.by_error import HeldOut as HeldOut
 from dipjax.stopping.by_error import held_out as held_out

@@ -8,16 +8,19 @@ import jax.numpy as jnp
 
 from dipjax.stopping.tracker import Array, Tracker, checked_decay
 
+Decay = float | Callable[[Array], Array]
+
 
 class Average(NamedTuple):
-    """Exponential mean and variance (H, W, C) of the iterates so far, and the weight of all."""
+    """Mean and variance (H, W, C) of the iterates so far, the weight of all, and their number."""
 
     mean: Array
     variance: Array
     weight: Array
+    step: Array
 
 
-def average(decay: float = 0.99) -> Tracker:
+def average(decay: Decay = 0.99) -> Tracker:
     """The exponential average of the iterates, free of the bias of its start.
 
         m_t = sum_s d^(t-s) x_s / sum_s d^(t-s)
@@ -26,25 +29,33 @@ def average(decay: float = 0.99) -> Tracker:
     3 dB over a single iterate (Ulyanov et al. 2018, sec. 4).
 
     Args:
-        decay: `d` in [0, 1); 0 keeps the last iterate.
+        decay: `d` in [0, 1), 0 keeps the last iterate; or a schedule of the number of iterates
+            before, such as `growing`.
 
     Raises:
         ValueError: for another decay.
     """
-    return _average(checked_decay(decay))
+    return _average(decay if callable(decay) else checked_decay(decay))
+
+
+def growing(step: Array) -> Array:
+    """The decay of an average over the last sixth of the iterates, however many there are."""
+    return step / (step + 5)
 
 
 @cache
-def _average(decay: float) -> Tracker:
+def _average(decay: Decay) -> Tracker:
     def init(image: Array) -> Average:
-        return Average(jnp.zeros_like(image), jnp.zeros_like(image), jnp.zeros((), image.dtype))
+        zeros, count = jnp.zeros_like(image), jnp.zeros((), jnp.int32)
+        return Average(zeros, zeros, jnp.zeros((), image.dtype), count)
 
     def update(state: Average, info) -> Average:
-        weight = decay * state.weight + 1
+        kept = decay(state.step).astype(state.weight.dtype) if callable(decay) else decay
+        weight = kept * state.weight + 1
         gain = 1 / weight
         delta = info.image - state.mean
         variance = (1 - gain) * (state.variance + gain * delta**2)
-        return Average(state.mean + gain * delta, variance, weight)
+        return Average(state.mean + gain * delta, variance, weight, state.step + 1)
 
     return Tracker(init, update)
 

@@ -1,4 +1,4 @@
-"""Stop by the energy: down to that of the noise, no fit can be trusted further."""
+"""Stop by the energy: down to that of the noise, or faster again after its slowest fall."""
 
 from functools import cache
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> 
     the warm-up and `slack` from its double on, a straight line between.
 
     Args:
-        slack: of the risk, in units of the noise's energy; see `presets.by_risk`.
+        slack: of the risk, in units of the noise's energy.
         warmup: steps before the risk counts: where the noise is thought too strong, smooth pictures
             are below zero while the average still holds the first iterates.
         decay: of the moving mean, in [0, 1).
@@ -76,3 +76,69 @@ def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Rea
         return Discrepancy(loss, weight, step, (loss <= limit + slack * late) & (step > warmup))
 
     return Tracker(init, update, why)
+
+
+class Inflection(NamedTuple):
+    """Two means of the energy; its fastest fall, the slowest since, and when; steps, the stop."""
+
+    late: Array
+    later: Array
+    fastest: Array
+    slowest: Array
+    at: Array
+    step: Array
+    stop: Array
+
+
+def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 40) -> Tracker:
+    """Stop behind the slowest fall of the energy, for the energies of `dipjax.risk`.
+
+        D_t = m_2,t - m_8,t  ~  -dE / dlog t,    m_c,t = m_c,t-1 + (c / t) (E_t - m_c,t-1)
+
+    An estimated risk falls more and more slowly while a fit learns the picture, and faster again
+    when it learns the noise of the estimate. Between them, after its highest, `D` is lowest, and
+    the best image comes a little later. That needs no scale of time, as both means look back a part
+    of the run, and no level of the energy, which a noise level that is wrong by a few percent
+    shifts as a whole.
+
+    Args:
+        fraction: of the steps until the slowest fall that are waited for a slower one,
+        less: less these steps, but 10 at least.
+        warmup: steps before the fall counts.
+
+    Raises:
+        ValueError: for a fraction that is negative.
+    """
+    if not fraction >= 0:
+        raise ValueError(f"fraction must not be negative, not {fraction}")
+    return _inflection(float(fraction), int(less), int(warmup))
+
+
+@cache
+def _inflection(fraction: float, less: int, warmup: int) -> Tracker:
+    def init(image: Array) -> Inflection:
+        zero, count = jnp.zeros((), image.dtype), jnp.zeros((), jnp.int32)
+        never = jnp.zeros((), bool)
+        return Inflection(zero, zero, zero - jnp.inf, zero + jnp.inf, count, count, never)
+
+    def update(state: Inflection, info) -> Inflection:
+        step = state.step + 1
+        late, later = (
+            mean + jnp.minimum(c / step, 1).astype(mean.dtype) * (info.loss - mean)
+            for mean, c in ((state.late, 2), (state.later, 8))
+        )
+        fall = late - later
+        lower = (step >= warmup) & ((fall < state.slowest) | (fall >= state.fastest))
+        at = jnp.where(lower, step, state.at)
+        wait = jnp.maximum(fraction * at - less, 10)
+        return Inflection(
+            late,
+            later,
+            jnp.maximum(fall, state.fastest),
+            jnp.where(lower, fall, state.slowest),
+            at,
+            step,
+            (at > 0) & (step - at >= wait),
+        )
+
+    return Tracker(init, update, Reason.RISK)

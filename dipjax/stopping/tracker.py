@@ -34,7 +34,7 @@ _REASONS = {
     Reason.HELD_OUT: "the error of the held-out measurements has passed its minimum",
     Reason.VARIANCE: "the variance of the iterates has passed its minimum",
     Reason.DISCREPANCY: "the energy is down to that of the noise",
-    Reason.RISK: "the estimated risk is down to nothing",
+    Reason.RISK: "what the estimated risk still falls by is noise",
     Reason.FAILED: "it failed again and again",
 }
 
