@@ -24,7 +24,7 @@ Array = jax.Array
 ROUNDS = 8  # of the iterations that undo clipping
 
 
-def undo(x: Array, y: Array, sigma: float | None = None) -> Array:
+def undo(x: Array, y: Array, *, sigma: float | None = None) -> Array:
     """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
 
     Args:

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.core import Tracer
 
 # The older emitters make one piece of code for each fusion's share of the program instead of one
@@ -56,14 +55,17 @@ def once(*static: str) -> Callable:
     return partial(jax.jit, static_argnames=static, inline=True)
 
 
-def either(condition: jax.Array, true: Callable, false: Callable, *args) -> Any:
-    """`lax.cond` for small branches: on an accelerator both are computed and one is taken.
+def chosen(condition: jax.Array, true: Any, false: Any) -> Any:
+    """One of two trees of arrays; leaves that are the same in both are not touched.
 
-    A branch would wait there for the host and copy all that comes out of it, in each step.
+    In place of `lax.cond`, which copies all that comes out of it, and waits for the host on an
+    accelerator.
     """
-    if jax.default_backend() == "cpu":
-        return lax.cond(condition, true, false, *args)
-    return jax.tree.map(partial(jnp.where, condition), true(*args), false(*args))
+
+    def leaf(a: Any, b: Any) -> Any:
+        return a if a is b else jnp.where(condition, a, b)
+
+    return jax.tree.map(leaf, true, false)
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 from dipjax import codes, guard, stopping
 from dipjax.codes import Code, Jitter
-from dipjax.compiler import compiled, either
+from dipjax.compiler import chosen, compiled
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
@@ -61,7 +61,7 @@ class Restoration(NamedTuple):
         image: the best estimate of the restored image: that of the stop rule where it keeps
             one, else the average.
         last: the last iterate.
-        average: the exponential average of the iterates.
+        average: the exponential average of the iterates, see `stopping.average`.
         best: the iterate of the lowest loss.
         std: standard deviation of the iterates around their average, per entry.
         loss: `E` at every step (steps,), NaN after the stop.
@@ -306,17 +306,20 @@ def finish(run: Run) -> Restoration:
 
 
 def _chunk(key: Array, run: Run, objective: Objective, settings: Settings, length: int) -> Run:
-    """`length` steps; those after the end of the fit change nothing."""
+    """`length` steps; those behind a bad one, or the end of the fit, change nothing."""
     step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
+    run = run._replace(kept=guard.keep(settings.guard, run.kept, run.fit))
 
     def body(run: Run, _) -> tuple[Run, None]:
         state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
         good = guard.good(settings.guard, run.kept, run.fit.step, info.loss, objective.floor)
-        new = either(good, partial(_taken, objective, settings), _taken_back, run, state, info)
+        new = chosen(good, _taken(objective, settings, run, state, info), _refused(run, info))
         new = new._replace(reason=_reason(new, settings))
-        return jax.tree.map(partial(jnp.where, run.reason == Reason.RUNNING), new, run), None
+        return chosen((run.reason == Reason.RUNNING) & ~run.kept.fallen, new, run), None
 
-    return lax.scan(body, run, length=length)[0]
+    run = lax.scan(body, run, length=length)[0]
+    fit, kept = guard.restore(run.kept, run.fit)
+    return run._replace(fit=fit, kept=kept)
 
 
 def _taken(
@@ -325,7 +328,8 @@ def _taken(
     """After a step that may stand."""
     average = settings.average.update(run.average, info)
     error = _error(objective, average.mean)
-    seen = Seen(info.loss, info.image, average.mean, partial(_error, objective))
+    error_of = partial(_error, objective)
+    seen = Seen(info.loss, info.image, average.mean, error_of, run.kept.setbacks)
     return Run(
         fit=state._replace(params=guard.scaled(run.kept, run.fit.params, state.params)),
         image=info.image,
@@ -334,15 +338,18 @@ def _taken(
         stop=settings.stop.update(run.stop, seen),
         loss=run.loss.at[run.fit.step].set(info.loss),
         error=run.error if error is None else run.error.at[run.fit.step].set(error),
-        kept=guard.keep(settings.guard, run.kept, run.fit, info.loss),
+        kept=guard.passed(run.kept, info.loss),
         reason=run.reason,
     )
 
 
-def _taken_back(run: Run, state: FitState, info: FitInfo) -> Run:
+def _refused(run: Run, info: FitInfo) -> Run:
     """After a bad step: nothing has seen its image."""
-    fit, kept = guard.restore(run.kept, run.fit)
-    return run._replace(fit=fit, kept=kept, loss=run.loss.at[run.fit.step].set(info.loss))
+    return run._replace(
+        fit=run.fit._replace(step=run.fit.step + 1),
+        loss=run.loss.at[run.fit.step].set(info.loss),
+        kept=guard.fell(run.kept, run.fit.step),
+    )
 
 
 def _reason(run: Run, settings: Settings) -> Array:
@@ -371,7 +378,7 @@ def _checked(result: Restoration) -> Restoration:
 @partial(compiled, static_argnames=("settings", "shape", "steps"))
 def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
     run = _start(key, objective, z, settings, shape, steps, start)
-    chunks = -(-steps // CHUNK)
+    chunks = -(-steps // min(CHUNK, settings.guard.every))
     length = -(-steps // chunks)
     run = lax.while_loop(
         lambda run: run.reason == Reason.RUNNING,

@@ -1,9 +1,9 @@
 """The guard of a fit: a step that ruins it is taken back.
 
 A fit may fall from a good image to noise within a step, and a single NaN ends it. The guard keeps
-params and optimiser state of the last good point, one from which every step of the next `every` was
-good: what ruins a fit may lie in the optimiser before it is seen in the image. After a bad step it
-restores them and goes on with the noise of the next step (a fresh key) and with smaller updates:
+params and optimiser state of the last good point, one that was followed by good steps until the
+next was due: what ruins a fit may lie in the optimiser before it is seen in the image. After a bad
+step it restores them and goes on with the noise of the next step (a fresh key) and smaller updates:
 
     bad      E_t not finite, or E_t > 10^(fall / 10) * max(mean of E over the last steps, floor)
     theta <- theta + scale * update,    scale halved by a bad step, doubled up to 1 by a good point
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dipjax.compiler import either
+from dipjax.compiler import chosen
 
 Array = jax.Array
 
@@ -29,8 +29,8 @@ class Guard(NamedTuple):
     Attributes:
         fall: of the data fit in dB that makes a step bad; infinite to mind NaN only, as suits
             energies that can be negative and have no decibels.
-        every: steps between two points, and before the first fall counts.
-        retries: restorations before the next point after which the fit has failed.
+        every: steps between two points, at least, and before the first fall counts.
+        retries: restorations before the next good point after which the fit has failed.
     """
 
     fall: float = 5.0
@@ -53,15 +53,21 @@ class Kept(NamedTuple):
 
     Attributes:
         point: the last good one.
-        trial: the one after it, which is good if no bad step comes before the next.
+        trial: the one after it, which is good if no bad step comes before the next is due.
+        fallen: whether the last step was bad: nothing goes on until the point is restored.
+        spoilt: whether one was since the trial.
+        at: the step of the trial, or behind the bad step.
         level: mean energy of the last good steps, infinite where there was none yet.
         scale: of the updates, 1 as long as all is well.
-        failures: bad steps since there was a new trial.
+        failures: bad steps since there was a new good point.
         setbacks: bad steps of the whole fit.
     """
 
     point: Point
     trial: Point
+    fallen: Array
+    spoilt: Array
+    at: Array
     level: Array
     scale: Array
     failures: Array
@@ -70,10 +76,26 @@ class Kept(NamedTuple):
 
 def init(fit: Any, dtype: jnp.dtype) -> Kept:
     """Before the first step: the start is the good point."""
-    count = jnp.zeros((), jnp.int32)
-    one = jnp.ones((), dtype)
+    count, one = jnp.zeros((), jnp.int32), jnp.ones((), dtype)
     start = Point(fit.params, fit.opt_state)
-    return Kept(start, start, jnp.inf * one, one, count, count)
+    no = jnp.zeros((), bool)
+    return Kept(start, start, no, no, count, jnp.inf * one, one, count, count)
+
+
+def keep(guard: Guard, kept: Kept, fit: Any) -> Kept:
+    """Between dispatches, so that no step copies params: a new trial, where one is due."""
+    new = Kept(
+        point=chosen(kept.spoilt, kept.point, kept.trial),
+        trial=Point(fit.params, fit.opt_state),
+        fallen=kept.fallen,
+        spoilt=jnp.zeros_like(kept.spoilt),
+        at=fit.step,
+        level=kept.level,
+        scale=jnp.where(kept.spoilt, kept.scale, jnp.minimum(2 * kept.scale, 1)),
+        failures=jnp.where(kept.spoilt, kept.failures, 0),
+        setbacks=kept.setbacks,
+    )
+    return chosen(fit.step - kept.at >= guard.every, new, kept)
 
 
 def good(guard: Guard, kept: Kept, step: Array, loss: Array, floor: float | Array) -> Array:
@@ -90,35 +112,30 @@ def failed(guard: Guard, kept: Kept) -> Array:
 
 def scaled(kept: Kept, before: Any, after: Any) -> Any:
     """`theta + scale * update`; the very bits of `after` while the scale is 1."""
-
-    def shrink(before: Any, after: Any) -> Any:
-        return jax.tree.map(lambda a, b: a + kept.scale.astype(a.dtype) * (b - a), before, after)
-
-    return either(kept.scale < 1, shrink, lambda before, after: after, before, after)
+    smaller = jax.tree.map(lambda a, b: a + kept.scale.astype(a.dtype) * (b - a), before, after)
+    return chosen(kept.scale < 1, smaller, after)
 
 
-def keep(guard: Guard, kept: Kept, fit: Any, loss: Array) -> Kept:
-    """After a good step: its mean energy, and every few steps what it started from, on trial."""
+def passed(kept: Kept, loss: Array) -> Kept:
+    """After a good step: its energy is in the mean."""
     level = jnp.where(jnp.isfinite(kept.level), kept.level, loss)
-    kept = kept._replace(level=DECAY * level + (1 - DECAY) * loss)
-    due = (fit.step > 0) & (fit.step % guard.every == 0)
-    new = kept._replace(
-        point=kept.trial,
-        trial=Point(fit.params, fit.opt_state),
-        scale=jnp.minimum(2 * kept.scale, 1),
-        failures=jnp.zeros_like(kept.failures),
-    )
-    return either(due, lambda kept, new: new, lambda kept, new: kept, kept, new)
+    return kept._replace(level=DECAY * level + (1 - DECAY) * loss)
 
 
-def restore(kept: Kept, fit: Any) -> tuple[Any, Kept]:
-    """After a bad step: the last good point as the state of the next step, and smaller steps."""
-    fit = fit._replace(step=fit.step + 1, **kept.point._asdict())
-    kept = kept._replace(
-        trial=kept.point,
+def fell(kept: Kept, step: Array) -> Kept:
+    """After a bad step."""
+    return kept._replace(
+        fallen=jnp.ones_like(kept.fallen),
+        spoilt=jnp.ones_like(kept.spoilt),
+        at=step + 1,
         level=jnp.full_like(kept.level, jnp.inf),  # the good point may be many steps behind
         scale=kept.scale / 2,
         failures=kept.failures + 1,
         setbacks=kept.setbacks + 1,
     )
-    return fit, kept
+
+
+def restore(kept: Kept, fit: Any) -> tuple[Any, Kept]:
+    """Between dispatches: the last good point, where the last step was bad."""
+    back = chosen(kept.fallen, kept.point, Point(fit.params, fit.opt_state))
+    return fit._replace(**back._asdict()), kept._replace(fallen=jnp.zeros_like(kept.fallen))

@@ -167,7 +167,10 @@ def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
 
 
 def local_mean(y: Array) -> Array:
-    """Of the 5 x 5 neighbours, mirrored at the edges, of which a small picture has fewer."""
+    """The mean of the 5 x 5 neighbours of every pixel of a picture (H, W, C), edges mirrored.
+
+    A picture of fewer rows or columns has fewer of them.
+    """
     for axis in range(2):
         p = min(2, y.shape[axis] - 1)
         edges = [(0, 0)] * y.ndim

@@ -145,9 +145,9 @@ PRESETS["super_resolve"]["best"] |= {
     "steps": 2000,
 }
 
-SMALL = 64 * 64  # pixels of a picture whose noise is soon known by heart
-
 NOISY = frozenset({"denoise", "flash_no_flash"})
+
+SMALL = 64 * 64  # pixels of a picture whose noise is soon known by heart
 
 # So many entries tell averages apart that differ by 0.1 dB; more would be missed by the fit.
 HELD_ENTRIES, HELD_FRACTION = 2500, (0.02, 0.2)
@@ -192,7 +192,7 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     thought too weak by a percent it never gets there.
     """
     small = min(1.0, SMALL / (shape[0] * shape[1]))
-    nothing = stopping.zero_crossing(slack=float(f"{0.1 * small:.1e}"), warmup=150)
+    nothing = stopping.zero_crossing(slack=0.1 * small, warmup=150)
     return {
         "jitter": 1.0,
         "decay": stopping.growing,

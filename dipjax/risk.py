@@ -35,7 +35,8 @@ from dipjax.objectives import Objective
 Array = jax.Array
 
 PROBE = 0.5  # eps: of .1, .5 and 1, on two crops
-FLOOR = 0.15  # a risk that a probe may show for none, in pictures of 32 x 32 pixels
+FLOOR = 0.15  # a risk that is small beside the steps of a fit; a probe of few entries shows more
+FEW = 32 * 32 * 3
 
 
 @flax.struct.dataclass
@@ -52,12 +53,15 @@ class Risk(Objective):
     y: Array
     s: Array
     passes = 2
-    floor = FLOOR
 
     @property
     def code(self) -> Array:
         """`z = y / u` (H, W, C), the code that the fit has to have."""
         return self.y / self._unit
+
+    @property
+    def floor(self) -> float:
+        return FLOOR * max(1.0, (FEW / self.y.size) ** 0.5)
 
     @property
     def _unit(self) -> Array:

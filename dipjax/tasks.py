@@ -101,7 +101,7 @@ def denoise(
         s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
         result = result._replace(image=polished(x, y, s))
     if undoes_clipping(clipped, fidelity, preset):
-        result = result._replace(image=clipping.undo(result.image, y, white))
+        result = result._replace(image=clipping.undo(result.image, y, sigma=white))
     return result
 
 

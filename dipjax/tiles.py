@@ -156,7 +156,7 @@ def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarr
     x = corrected(x, y)
     if not tasks.undoes_clipping(options["clipped"], options["fidelity"], options.get("preset")):
         return x
-    return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), options.get("sigma")))
+    return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma")))
 
 
 def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:

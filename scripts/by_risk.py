@@ -8,10 +8,10 @@
 The crops, kinds of noise and levels of stops.py but for salt and pepper, of which no risk is known;
 with the network `fast`, the level of the noise estimated, and what clipping did to it undone in
 every candidate. Every ten steps the true PSNR of the iterate and of the averages is noted; the gap
-is the PSNR of what `stop="auto"` returns minus the best of anything in the whole run, of 1600 steps
-for weak noise and 800 for other, or on larger crops of 1800 and 1200. The gain is over what
-held-out pixels return for the same noise on crops of 64 x 64, as scripts/results/stops.json has it,
-where clipping was not undone.
+is the PSNR of what `stop="auto"` returns, at the next of these, minus the best of anything in the
+whole run, of 1600 steps for weak noise and 800 for other, or on larger crops of 1800 and 1200. The
+gain is over what held-out pixels return for the same noise on crops of 64 x 64, as
+scripts/results/stops.json has it, where clipping was not undone.
 """
 
 import json
@@ -35,10 +35,10 @@ AVERAGES = (*DECAYS, stopping.growing)
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
 
 
-@partial(jax.jit, static_argnames=("generator", "rule", "steps"))
-def curves(key, energy: risk.Risk, truth: Array, generator, rule, steps: int):
+@partial(jax.jit, static_argnames=("generator", "jitter", "rule", "steps"))
+def curves(key, energy: risk.Risk, truth: Array, generator, jitter, rule, steps: int):
     """Squared error of iterate and averages (steps / 10, 1 + AVERAGES); where the rule ends."""
-    fitter = dipjax.fitter(energy, generator, jitter=1.0)
+    fitter = dipjax.fitter(energy, generator, jitter=jitter)
     averages = [stopping.average(decay) for decay in AVERAGES]
 
     def step(carry, _):
@@ -68,11 +68,12 @@ def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
     generator = preset["generator"].clone(channels=3)
     weak, other = (1600, 800) if size == SIZE else (1800, 1200)
     steps = weak if level == 0 else other
-    rule = presets.by_risk(y.shape)["stop"]
-    fit = curves(jax.random.key(i), energy, truth, generator, rule, steps)
+    changes = presets.by_risk(y.shape)
+    jitter, rule, column = changes["jitter"], changes["stop"], AVERAGES.index(changes["decay"])
+    fit = curves(jax.random.key(i), energy, truth, generator, jitter, rule, steps)
     psnr, stops = -10 * np.log10(np.asarray(fit[0])), np.asarray(fit[1]).ravel()
     stopped = int(stops.argmax()) + 1 if stops.any() else steps
-    best, returned = psnr.max(), psnr[min(-(-stopped // EVERY), len(psnr)) - 1, -1]
+    best, returned = psnr.max(), psnr[min(-(-stopped // EVERY), len(psnr)) - 1, 1 + column]
     return {
         "best": round(float(best), 3),
         "returned": round(float(returned), 3),

@@ -26,7 +26,7 @@ from dipjax import metrics, noise, report
 Array = jax.Array
 RECORD = Path(__file__).resolve().parent / "results" / "collapse.json"
 PICTURES = ("F16", "house", "kodim01", "kodim12")
-SIZE, SEEDS, EVERY, SIGMA = 32, 50, 50, 25 / 255
+SIZE, SEEDS, EVERY, SIGMA = 32, 50, 25, 25 / 255
 KINDS = ("spoilt", "NaN", "moments")
 
 
@@ -67,7 +67,7 @@ def case(picture: str, seed: int) -> dict[str, Any]:
     x = jnp.asarray(crop(f"denoise/25/{picture}_GT.png", None, SIZE))
     rng = np.random.default_rng(seed)
     kind = KINDS[seed // 10 % len(KINDS)] if seed % 10 == 0 else None
-    at = int(rng.integers(1, 4)) * EVERY  # before the earliest end
+    at = int(rng.integers(1, 5)) * EVERY  # before the earliest end
     y = noise.gaussian(jax.random.key(1000), x, SIGMA)
     result = dipjax.denoise(jax.random.key(seed), y, preset="fast", driver=faulty(kind, at))
     return {

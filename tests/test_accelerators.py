@@ -12,7 +12,6 @@ import pytest
 from jax import lax
 
 import dipjax
-from dipjax import compiler
 from dipjax.generators import Hourglass, convolution, functions
 from dipjax.generators.convolution import convolve
 from dipjax.presets import precision
@@ -130,29 +129,6 @@ def test_hourglass(key, x64, patches, cleared, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     jax.clear_caches()
     assert_equal(with_gradients(generator.apply, params, z), on_cpu)
-
-
-def test_either_takes_the_branch(accelerator):
-    def branches(condition, x):
-        return compiler.either(condition, lambda x: (x, x + 1), lambda x: (-x, 0 * x), x)
-
-    assert jax.tree.map(float, branches(jnp.array(True), 3.0)) == (3.0, 4.0)
-    assert jax.tree.map(float, branches(jnp.array(False), 3.0)) == (-3.0, 0.0)
-    assert "cond" not in str(jax.make_jaxpr(branches)(True, 3.0))
-
-
-def test_the_guard_works_without_branches(key, accelerator):
-    """A NaN in a step is taken back, as on the CPU."""
-
-    def jitter(step):
-        return jnp.where(step == 7, jnp.nan, 0.0)
-
-    objective = dipjax.data_term(dipjax.operators.Identity(), jax.random.uniform(key, (8, 8, 1)))
-    generator = Hourglass(1, widths=(4,))
-    result = dipjax.fit(key, objective, (8, 8, 1), generator=generator, jitter=jitter, steps=12)
-    assert result.setbacks == 1
-    np.testing.assert_array_equal(np.isnan(result.loss), np.arange(12) == 7)
-    assert jnp.isfinite(result.image).all()
 
 
 def test_presets_convolve_in_bfloat16(accelerator):

@@ -5,18 +5,32 @@ import inspect
 import pytest
 
 import dipjax
-from dipjax import codes, features, metrics, objectives, operators, optimizers, stopping, weights
+from dipjax import (
+    clipping,
+    codes,
+    features,
+    metrics,
+    objectives,
+    operators,
+    optimizers,
+    risk,
+    stopping,
+    weights,
+)
 
 MODULES = (
     dipjax,
+    clipping,
     codes,
     features,
     dipjax.generators,
+    dipjax.guard,
     dipjax.images,
     metrics,
     objectives,
     operators,
     optimizers,
+    risk,
     stopping,
     weights,
 )

@@ -54,3 +54,11 @@ def test_programs_are_forgotten_where_there_is_no_room(monkeypatch, tmp_path, co
 def test_another_system_has_other_limits(monkeypatch, tmp_path):
     monkeypatch.setattr(compiler, "LIMIT", tmp_path / "no such file")
     compiler.make_room(share=0)
+
+
+def test_chosen_is_one_of_two_trees():
+    same = jnp.arange(3.0)
+    choose = lambda which: compiler.chosen(which, (same, jnp.ones(2)), (same, jnp.zeros(2)))  # noqa: E731
+    assert choose(True)[0] is same
+    np.testing.assert_array_equal(choose(jnp.array(True))[1], 1)
+    np.testing.assert_array_equal(choose(jnp.array(False))[1], 0)

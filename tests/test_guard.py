@@ -62,29 +62,51 @@ def test_a_nan_is_taken_back(key, objective):
 
 
 def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, objective):
-    options = dict(every=1, jitter=AT_7, guard=Guard(every=2))
+    options = dict(every=1, jitter=AT_7, guard=Guard(every=2), steps=16)
     states = [p.state for p in map(copied, iterate(key, objective, **options))]
     good = states[3].fit  # before step 4; the point before step 6 was still on trial
     back = states[7]
     assert back.fit.step == 8 and back.kept.scale == 0.5 and back.kept.failures == 1
     for name in ("params", "opt_state"):
         jax.tree.map(np.testing.assert_array_equal, getattr(back.fit, name), getattr(good, name))
-    # Half of the optimiser's update from there, and the whole again after the next good point.
+    # Half of the optimiser's update from there, and the whole again after the next good point:
+    # that of step 10 is on trial until step 12.
     ratio = size_of_update(back.fit, states[8].fit) / size_of_update(good, states[4].fit)
     assert 0.4 < ratio < 0.6  # other jitter, hence not quite a half
-    assert states[8].kept.failures == 0 and states[8].kept.scale == 1
+    assert states[11].kept.failures == 1 and states[11].kept.scale == 0.5
+    assert states[12].kept.failures == 0 and states[12].kept.scale == 1
 
 
 def test_a_point_that_bears_its_ruin_is_not_kept(key, objective):
     """Moments of the optimiser that are spoilt where a point is due: the image is good as yet."""
-    options = dict(every=8, guard=Guard(every=4, fall=2.0), steps=40, jitter=0.0)
-    progress = copied(next(iterate(key, objective, **options)))
+    options = dict(every=4, guard=Guard(every=4, fall=2.0), steps=40, jitter=0.0)
+    progress = next(copied(p) for p in iterate(key, objective, **options) if p.step == 8)
     large = jax.tree.map(lambda leaf: 1000 * leaf, progress.state.fit.opt_state)
     state = progress.state._replace(fit=progress.state.fit._replace(opt_state=large))
     *_, last = iterate(key, objective, state=state, **options)
     assert 1 <= last.state.kept.setbacks <= 3
     *_, unhurt = iterate(key, objective, **options)
     assert last.loss < 1.2 * unhurt.loss
+
+
+@pytest.mark.parametrize("after", [1, 5, 7])
+def test_ruin_that_always_comes_back_ends_the_fit(after):
+    """So many steps after each return to the point, which never becomes another."""
+    plan = Guard(every=4, retries=3)
+    fit = FitState(jnp.int32(0), jnp.float32(0), jnp.float32(0), 0)
+    kept, since = guard.init(fit, jnp.float32), 0
+    for _ in range(100):
+        kept = guard.keep(plan, kept, fit)
+        if since == after:
+            kept = guard.fell(kept, fit.step)
+            fit, kept = guard.restore(kept, fit._replace(step=fit.step + 1))
+            since = 0
+        else:
+            fit = fit._replace(step=fit.step + 1, params=fit.params + 1)
+            since += 1
+        if guard.failed(plan, kept):
+            break
+    assert guard.failed(plan, kept) and kept.point.params == 0
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.1, jnp.float32(0.1)])

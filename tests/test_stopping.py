@@ -82,6 +82,22 @@ def test_equal_settings_are_one_tracker():
     assert stopping.never() is stopping.never()
 
 
+def test_a_schedule_of_decays_may_give_plain_numbers(images):
+    schedule = run(stopping.average(lambda step: 0.9), images)
+    plain = run(stopping.average(0.9), images)
+    np.testing.assert_allclose(schedule.mean, plain.mean, rtol=1e-5)
+
+
+def test_rules_of_rules_without_an_image(images):
+    """The estimate of the first rule that keeps one, however deep the others are."""
+    deep = stopping.any_of(stopping.any_of(stopping.discrepancy()), stopping.windowed_variance())
+    image, average = images[:2]
+    state = deep.init(image)
+    assert stopping.estimate(state, average) is state.image
+    none = stopping.any_of(stopping.any_of(stopping.discrepancy()), stopping.never())
+    assert stopping.estimate(none.init(image), average) is average
+
+
 def test_a_growing_average_is_over_a_part_of_the_run(images):
     """`d_t = t / (t + 5)`: the weight of `x_s` is the product of all decays after it."""
     state = run(stopping.average(stopping.growing), images)
@@ -186,6 +202,40 @@ def test_inflection_knows_neither_time_nor_level(scale, level):
     end = int(jnp.argmax(state.stop)) + 1
     at = int(state.at[end - 1])
     assert end == pytest.approx(1.5 * at, abs=1) and at / scale == pytest.approx(326, abs=3)
+
+
+def ending(losses, setbacks=0, **options):
+    """Where the rule ends a run of these losses, and where it says that the fall was slowest."""
+    rule, image = stopping.inflection(**options), jnp.zeros((1, 1, 1))
+    setbacks = jnp.broadcast_to(jnp.asarray(setbacks, jnp.int32), losses.shape)
+
+    def step(state, info):
+        state = rule.update(state, stopping.Seen(info[0], image, image, lambda x: None, info[1]))
+        return state, (state.stop, state.at)
+
+    stops, at = jax.lax.scan(step, rule.init(image), (jnp.float32(losses), setbacks))[1]
+    return int(stops.argmax()) + 1, int(at[stops.argmax()])
+
+
+def test_inflection_waits_as_it_says():
+    t = np.arange(1, 1001)
+    slow = np.exp(-t / 60) - 0.2 * (t / 400) ** 2
+    end, at = ending(slow)
+    assert end == int(np.ceil(1.3 * at - 20))
+    fast = np.exp(-t / 6) - 0.2 * (t / 200) ** 2  # fastest in the warm-up
+    assert ending(fast) == (90, 80)
+
+
+@pytest.mark.parametrize(("at", "lost"), [(100, 30), (200, 40)])
+def test_inflection_is_not_fooled_by_a_setback(at, lost):
+    """The energy is that of an earlier step again, which looks like a rise."""
+    t = np.arange(1, 2001)
+    losses = np.exp(-t / 150) + 0.15 - 0.2 * (t / 1000) ** 2
+    clean = ending(losses)[0]
+    again = np.concatenate([losses[:at], losses[at - lost :]])
+    setbacks = np.arange(len(again)) >= at
+    assert ending(again, setbacks)[0] == pytest.approx(clean, rel=0.1)
+    assert ending(again)[0] < 0.5 * clean  # what comes of not knowing
 
 
 def test_inflection_stops_no_fit_that_only_falls():

@@ -25,8 +25,9 @@ def average(decay: Decay = 0.99) -> Tracker:
 
         m_t = sum_s d^(t-s) x_s / sum_s d^(t-s)
 
-    and the variance of the iterates around it under the same weights. Averaging is worth 1 to
-    3 dB over a single iterate (Ulyanov et al. 2018, sec. 4).
+    with the product of the decays after `s` where they differ, and the variance of the iterates
+    around it under the same weights. Averaging is worth 1 to 3 dB over a single iterate (Ulyanov et
+    al. 2018, sec. 4).
 
     Args:
         decay: `d` in [0, 1), 0 keeps the last iterate; or a schedule of the number of iterates
@@ -39,7 +40,10 @@ def average(decay: Decay = 0.99) -> Tracker:
 
 
 def growing(step: Array) -> Array:
-    """The decay of an average over the last sixth of the iterates, however many there are."""
+    """The decay of an average that is as steady as the mean of a sixth of the iterates so far.
+
+    The weight of `x_s` after `t` steps is about `(s / t)^5`, however long the run.
+    """
     return step / (step + 5)
 
 
@@ -50,8 +54,8 @@ def _average(decay: Decay) -> Tracker:
         return Average(zeros, zeros, jnp.zeros((), image.dtype), count)
 
     def update(state: Average, info) -> Average:
-        kept = decay(state.step).astype(state.weight.dtype) if callable(decay) else decay
-        weight = kept * state.weight + 1
+        d = jnp.asarray(decay(state.step) if callable(decay) else decay, state.weight.dtype)
+        weight = d * state.weight + 1
         gain = 1 / weight
         delta = info.image - state.mean
         variance = (1 - gain) * (state.variance + gain * delta**2)

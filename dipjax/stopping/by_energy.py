@@ -79,13 +79,14 @@ def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Rea
 
 
 class Inflection(NamedTuple):
-    """Two means of the energy; its fastest fall, the slowest since, and when; steps, the stop."""
+    """Two means of the energy; its fastest fall, the slowest since, when; setbacks, steps, stop."""
 
     late: Array
     later: Array
     fastest: Array
     slowest: Array
     at: Array
+    setbacks: Array
     step: Array
     stop: Array
 
@@ -93,13 +94,14 @@ class Inflection(NamedTuple):
 def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 40) -> Tracker:
     """Stop behind the slowest fall of the energy, for the energies of `dipjax.risk`.
 
-        D_t = m_2,t - m_8,t  ~  -dE / dlog t,    m_c,t = m_c,t-1 + (c / t) (E_t - m_c,t-1)
+        D_t = m_2,t - m_8,t  ~  -dE / dlog t,    m_c,t = m_c,t-1 + min(c / t, 1) (E_t - m_c,t-1)
 
     An estimated risk falls more and more slowly while a fit learns the picture, and faster again
     when it learns the noise of the estimate. Between them, after its highest, `D` is lowest, and
-    the best image comes a little later. That needs no scale of time, as both means look back a part
-    of the run, and no level of the energy, which a noise level that is wrong by a few percent
-    shifts as a whole.
+    the best image comes a little later. `D` has no scale of time, as both means look back a part of
+    the run, and no level of the energy, which a noise level that is wrong by a few percent shifts
+    as a whole. When the guard of the fit has gone back to an earlier step, all starts anew but the
+    count of steps.
 
     Args:
         fraction: of the steps until the slowest fall that are waited for a slower one,
@@ -118,27 +120,33 @@ def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 40) -> Track
 def _inflection(fraction: float, less: int, warmup: int) -> Tracker:
     def init(image: Array) -> Inflection:
         zero, count = jnp.zeros((), image.dtype), jnp.zeros((), jnp.int32)
-        never = jnp.zeros((), bool)
-        return Inflection(zero, zero, zero - jnp.inf, zero + jnp.inf, count, count, never)
+        infinite = zero + jnp.inf
+        return Inflection(zero, zero, -infinite, infinite, count, count, count, count > 0)
 
     def update(state: Inflection, info) -> Inflection:
-        step = state.step + 1
+        step, setbacks = state.step + 1, jnp.int32(getattr(info, "setbacks", 0))
+        back = setbacks != state.setbacks  # the energy is that of an earlier step again
         late, later = (
-            mean + jnp.minimum(c / step, 1).astype(mean.dtype) * (info.loss - mean)
+            jnp.where(back, info.loss, mean + _part(c, step, mean) * (info.loss - mean))
             for mean, c in ((state.late, 2), (state.later, 8))
         )
-        fall = late - later
-        lower = (step >= warmup) & ((fall < state.slowest) | (fall >= state.fastest))
-        at = jnp.where(lower, step, state.at)
-        wait = jnp.maximum(fraction * at - less, 10)
+        fall, fastest = late - later, jnp.where(back, -jnp.inf, state.fastest)
+        slower = (step >= warmup) & ((fall < state.slowest) | (fall >= fastest))
+        at = jnp.where(slower, step, state.at)
         return Inflection(
             late,
             later,
-            jnp.maximum(fall, state.fastest),
-            jnp.where(lower, fall, state.slowest),
+            jnp.maximum(fall, fastest),
+            jnp.where(slower, fall, state.slowest),
             at,
+            setbacks,
             step,
-            (at > 0) & (step - at >= wait),
+            (at > 0) & (step - at >= jnp.maximum(fraction * at - less, 10)),
         )
 
     return Tracker(init, update, Reason.RISK)
+
+
+def _part(c: int, step: Array, mean: Array) -> Array:
+    """How much of a mean is new: `min(c / t, 1)`."""
+    return jnp.minimum(c / step, 1).astype(mean.dtype)

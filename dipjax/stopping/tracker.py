@@ -48,17 +48,19 @@ class Seen(NamedTuple):
         average: the average of the iterates so far (H, W, C), this one included.
         error: image -> its error in the held-out measurements (see `objectives.hold_out`), None
             where the objective holds nothing out.
+        setbacks: how often the guard of the fit has gone back to an earlier point.
     """
 
     loss: Array
     image: Array
     average: Array
     error: Callable[[Array], Array | None]
+    setbacks: int | Array = 0
 
 
 class Tracker(NamedTuple):
     """`init(image) -> state`, `update(state, info) -> state`, where `info` is a `Seen`; a
-    `FitInfo` will do where neither average nor error are needed.
+    `FitInfo` will do where neither average nor error are needed, and nothing is taken back.
 
     Attributes:
         init: gets an image of the fit's shape and dtype.
@@ -94,7 +96,10 @@ class AnyOf(NamedTuple):
 
     @property
     def image(self) -> Array:
-        return next(s.image for s in self.states if hasattr(s, "image"))
+        for state in self.states:
+            if hasattr(state, "image"):
+                return state.image
+        raise AttributeError("none of the rules keeps an image")
 
 
 @cache
@@ -129,10 +134,7 @@ def reason(rule: Tracker, state: Any) -> Array:
 
 def estimate(state: Any, average: Array) -> Array:
     """The image that a rule has kept, or the average where it keeps none."""
-    try:
-        return state.image
-    except (AttributeError, StopIteration):
-        return average
+    return getattr(state, "image", average)
 
 
 def checked_decay(decay: float) -> float:
