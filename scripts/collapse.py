@@ -10,6 +10,7 @@ than 1 dB below the median of its crop.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,14 +45,14 @@ def spoil(state: Any, kind: str) -> Any:
     return state._replace(fit=state.fit._replace(**{part: bad}))
 
 
-def faulty(kind: str | None, at: int):
+def faulty(kind: str, at: int):
     """A driver of the task that injects this fault after so many steps."""
 
     def driver(key: Array, objective, shape, **settings) -> dipjax.Restoration:
         fit = {"every": EVERY, **settings}
         progress = None
         for progress in dipjax.iterate(key, objective, shape, **fit):
-            if kind and progress.step == at:
+            if progress.step == at:
                 assert not progress.state.reason, "the fit ended before its fault"
                 state = spoil(progress.state, kind)
                 *_, progress = dipjax.iterate(key, objective, shape, state=state, **fit)
@@ -65,11 +66,14 @@ def faulty(kind: str | None, at: int):
 def case(picture: str, seed: int) -> dict[str, Any]:
     """One fit: its fault, and how it ended."""
     x = jnp.asarray(crop(f"denoise/25/{picture}_GT.png", None, SIZE))
-    rng = np.random.default_rng(seed)
-    kind = KINDS[seed // 10 % len(KINDS)] if seed % 10 == 0 else None
-    at = int(rng.integers(1, 5)) * EVERY  # before the earliest end
     y = noise.gaussian(jax.random.key(1000), x, SIGMA)
-    result = dipjax.denoise(jax.random.key(seed), y, preset="fast", driver=faulty(kind, at))
+    fit = partial(dipjax.denoise, jax.random.key(seed), y, preset="fast")
+    result, kind, at = fit(), None, 0
+    if seed % 10 == 0:  # the same again, with a fault before its end
+        kind = KINDS[seed // 10 % len(KINDS)]
+        last = (int(result.stopped_at) - 1) // EVERY
+        at = EVERY * int(np.random.default_rng(seed).integers(1, last + 1))
+        result = fit(driver=faulty(kind, at))
     return {
         "picture": picture,
         "seed": seed,

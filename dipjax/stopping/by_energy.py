@@ -91,7 +91,7 @@ class Inflection(NamedTuple):
     stop: Array
 
 
-def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 40) -> Tracker:
+def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Tracker:
     """Stop behind the slowest fall of the energy, for the energies of `dipjax.risk`.
 
         D_t = m_2,t - m_8,t  ~  -dE / dlog t,    m_c,t = m_c,t-1 + min(c / t, 1) (E_t - m_c,t-1)
