@@ -84,16 +84,13 @@ def init(fit: Any, dtype: jnp.dtype) -> Kept:
 
 def keep(guard: Guard, kept: Kept, fit: Any) -> Kept:
     """Between dispatches, so that no step copies params: a new trial, where one is due."""
-    new = Kept(
+    new = kept._replace(
         point=chosen(kept.spoilt, kept.point, kept.trial),
         trial=Point(fit.params, fit.opt_state),
-        fallen=kept.fallen,
         spoilt=jnp.zeros_like(kept.spoilt),
         at=fit.step,
-        level=kept.level,
         scale=jnp.where(kept.spoilt, kept.scale, jnp.minimum(2 * kept.scale, 1)),
         failures=jnp.where(kept.spoilt, kept.failures, 0),
-        setbacks=kept.setbacks,
     )
     return chosen(fit.step - kept.at >= guard.every, new, kept)
 

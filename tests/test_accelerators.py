@@ -131,6 +131,22 @@ def test_hourglass(key, x64, patches, cleared, monkeypatch):
     assert_equal(with_gradients(generator.apply, params, z), on_cpu)
 
 
+def test_the_guard_works_without_branches(key, accelerator):
+    """A NaN in a step is taken back, as on the CPU; a branch would wait for the host."""
+
+    def jitter(step):
+        return jnp.where(step == 7, jnp.nan, 0.0)
+
+    objective = dipjax.data_term(dipjax.operators.Identity(), jax.random.uniform(key, (8, 8, 1)))
+    generator = Hourglass(1, widths=(4,))
+    fit = partial(dipjax.fit, generator=generator, jitter=jitter, steps=12)
+    result = fit(key, objective, (8, 8, 1))
+    assert result.setbacks == 1
+    np.testing.assert_array_equal(np.isnan(result.loss), np.arange(12) == 7)
+    assert jnp.isfinite(result.image).all()
+    assert "cond[" not in str(jax.make_jaxpr(lambda key: fit(key, objective, (8, 8, 1)))(key))
+
+
 def test_presets_convolve_in_bfloat16(accelerator):
     def driver(key, objective, shape, *, generator, **settings):
         assert generator.dtype == jnp.bfloat16

@@ -5,34 +5,22 @@ import inspect
 import pytest
 
 import dipjax
-from dipjax import (
-    clipping,
-    codes,
-    features,
-    metrics,
-    objectives,
-    operators,
-    optimizers,
-    risk,
-    stopping,
-    weights,
-)
 
 MODULES = (
     dipjax,
-    clipping,
-    codes,
-    features,
+    dipjax.clipping,
+    dipjax.codes,
+    dipjax.features,
     dipjax.generators,
     dipjax.guard,
     dipjax.images,
-    metrics,
-    objectives,
-    operators,
-    optimizers,
-    risk,
-    stopping,
-    weights,
+    dipjax.metrics,
+    dipjax.objectives,
+    dipjax.operators,
+    dipjax.optimizers,
+    dipjax.risk,
+    dipjax.stopping,
+    dipjax.weights,
 )
 PUBLIC = {
     f"{module.__name__}.{name}": thing
@@ -53,7 +41,7 @@ def test_has_a_docstring(thing):
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_key_comes_first(function):
     names = list(inspect.signature(function).parameters)
-    if "key" in names and function is not operators.check_adjoint:  # its key is an option
+    if "key" in names and function is not dipjax.operators.check_adjoint:  # its key is an option
         before = names[0] in ("fn", "task")  # only what is done to the data goes before
         assert names[before] == "key"
 
