@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.core import Tracer
 
 # The older emitters make one piece of code for each fusion's share of the program instead of one
@@ -66,6 +67,36 @@ def chosen(condition: jax.Array, true: Any, false: Any) -> Any:
         return a if a is b else jnp.where(condition, a, b)
 
     return jax.tree.map(leaf, true, false)
+
+
+def when(condition: jax.Array, fn: Callable[[Any], Any], value: Any) -> Any:
+    """`fn(value)` where the condition holds, else `value`.
+
+    A loop of one round or none: it works in place, and is small to compile.
+    """
+
+    def once(carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+        return jnp.zeros_like(carry[0]), fn(carry[1])
+
+    return lax.while_loop(lambda carry: carry[0], once, (condition, value))[1]
+
+
+def repeated(
+    fn: Callable[[Any], Any], value: Any, going: Callable[[Any], jax.Array], length: int
+) -> Any:
+    """`value = fn(value)` while `going(value)`, at most so many times.
+
+    On accelerators, where a loop that ends by itself waits for the host in each round, all rounds
+    are made, and those behind the end change nothing.
+    """
+    if jax.default_backend() != "cpu":
+        rounds = lambda value, _: (chosen(going(value), fn(value), value), None)  # noqa: E731
+        return lax.scan(rounds, value, length=length)[0]
+    return lax.while_loop(
+        lambda carry: (carry[0] < length) & going(carry[1]),
+        lambda carry: (carry[0] + 1, fn(carry[1])),
+        (jnp.int32(0), value),
+    )[1]
 
 
 @lru_cache(maxsize=1)

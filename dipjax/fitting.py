@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 from dipjax import codes, guard, stopping
 from dipjax.codes import Code, Jitter
-from dipjax.compiler import chosen, compiled
+from dipjax.compiler import chosen, compiled, repeated
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
@@ -48,10 +48,13 @@ class FitInfo(NamedTuple):
 
 
 class Fitter(NamedTuple):
-    """`init(key, z) -> state` and `step(key, state) -> (state, info)`: pure, jit and vmap them."""
+    """`init(key, z) -> state` and `step(key, state) -> (state, info)`: pure, jit and vmap them.
+
+    `step(key, state, scale)` makes `scale` times the update.
+    """
 
     init: Callable[[Array, Array], FitState]
-    step: Callable[[Array, FitState], tuple[FitState, FitInfo]]
+    step: Callable[..., tuple[FitState, FitInfo]]
 
 
 class Restoration(NamedTuple):
@@ -160,7 +163,7 @@ def fitter(
         params = generator.init(key, z)
         return FitState(jnp.zeros((), jnp.int32), params, optimizer.init(params), z)
 
-    def step(key: Array, state: FitState) -> tuple[FitState, FitInfo]:
+    def step(key: Array, state: FitState, scale: Array | float = 1) -> tuple[FitState, FitInfo]:
         z = codes.jitter(key, state.z, jitter, state.step)
         probe = jax.random.fold_in(key, 1)
 
@@ -178,6 +181,7 @@ def fitter(
             grad=grad,
             value_fn=lambda params: energy(params)[0],
         )
+        updates = optax.tree.scale(scale, updates)
         params = optax.apply_updates(state.params, updates)
         return FitState(state.step + 1, params, opt_state, state.z), FitInfo(loss, x)
 
@@ -306,49 +310,42 @@ def finish(run: Run) -> Restoration:
 
 
 def _chunk(key: Array, run: Run, objective: Objective, settings: Settings, length: int) -> Run:
-    """`length` steps; those behind a bad one, or the end of the fit, change nothing."""
+    """`length` steps, or fewer: a bad one, or the end of the fit, is the last."""
     step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
     run = run._replace(kept=guard.keep(settings.guard, run.kept, run.fit))
 
-    def body(run: Run, _) -> tuple[Run, None]:
-        state, info = step(jax.random.fold_in(key, run.fit.step), run.fit)
-        good = guard.good(settings.guard, run.kept, run.fit.step, info.loss, objective.floor)
-        new = chosen(good, _taken(objective, settings, run, state, info), _refused(run, info))
-        new = new._replace(reason=_reason(new, settings))
-        return chosen((run.reason == Reason.RUNNING) & ~run.kept.fallen, new, run), None
+    def body(run: Run) -> Run:
+        i = run.fit.step
+        state, info = step(jax.random.fold_in(key, i), run.fit, run.kept.scale)
+        run = run._replace(fit=state, loss=run.loss.at[i].set(info.loss))
+        good = guard.good(settings.guard, run.kept, i, info.loss, objective.floor)
+        # No tracker sees what is bad; what it made of the params is taken back behind the loop.
+        fallen = run._replace(kept=guard.fell(run.kept, i))
+        run = chosen(good, _seen(objective, settings, run, info), fallen)
+        return run._replace(reason=_reason(run, settings))
 
-    run = lax.scan(body, run, length=length)[0]
+    run = repeated(body, run, _going, length)
     fit, kept = guard.restore(run.kept, run.fit)
     return run._replace(fit=fit, kept=kept)
 
 
-def _taken(
-    objective: Objective, settings: Settings, run: Run, state: FitState, info: FitInfo
-) -> Run:
-    """After a step that may stand."""
+def _going(run: Run) -> Array:
+    return (run.reason == Reason.RUNNING) & ~run.kept.fallen
+
+
+def _seen(objective: Objective, settings: Settings, run: Run, info: FitInfo) -> Run:
+    """After a good step: all trackers have seen it."""
     average = settings.average.update(run.average, info)
     error = _error(objective, average.mean)
     error_of = partial(_error, objective)
     seen = Seen(info.loss, info.image, average.mean, error_of, run.kept.setbacks)
-    return Run(
-        fit=state._replace(params=guard.scaled(run.kept, run.fit.params, state.params)),
+    return run._replace(
         image=info.image,
         average=average,
         best=stopping.best().update(run.best, seen),
         stop=settings.stop.update(run.stop, seen),
-        loss=run.loss.at[run.fit.step].set(info.loss),
-        error=run.error if error is None else run.error.at[run.fit.step].set(error),
+        error=run.error if error is None else run.error.at[run.fit.step - 1].set(error),
         kept=guard.passed(run.kept, info.loss),
-        reason=run.reason,
-    )
-
-
-def _refused(run: Run, info: FitInfo) -> Run:
-    """After a bad step: nothing has seen its image."""
-    return run._replace(
-        fit=run.fit._replace(step=run.fit.step + 1),
-        loss=run.loss.at[run.fit.step].set(info.loss),
-        kept=guard.fell(run.kept, run.fit.step),
     )
 
 

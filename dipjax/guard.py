@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dipjax.compiler import chosen
+from dipjax.compiler import when
 
 Array = jax.Array
 
@@ -84,15 +84,17 @@ def init(fit: Any, dtype: jnp.dtype) -> Kept:
 
 def keep(guard: Guard, kept: Kept, fit: Any) -> Kept:
     """Between dispatches, so that no step copies params: a new trial, where one is due."""
-    new = kept._replace(
-        point=chosen(kept.spoilt, kept.point, kept.trial),
-        trial=Point(fit.params, fit.opt_state),
-        spoilt=jnp.zeros_like(kept.spoilt),
-        at=fit.step,
-        scale=jnp.where(kept.spoilt, kept.scale, jnp.minimum(2 * kept.scale, 1)),
-        failures=jnp.where(kept.spoilt, kept.failures, 0),
-    )
-    return chosen(fit.step - kept.at >= guard.every, new, kept)
+    due = fit.step - kept.at >= guard.every
+
+    def stood(kept: Kept) -> Kept:
+        scale, failures = jnp.minimum(2 * kept.scale, 1), jnp.zeros_like(kept.failures)
+        return kept._replace(point=kept.trial, scale=scale, failures=failures)
+
+    def begun(kept: Kept) -> Kept:
+        trial, spoilt = Point(fit.params, fit.opt_state), jnp.zeros_like(kept.spoilt)
+        return kept._replace(trial=trial, spoilt=spoilt, at=fit.step)
+
+    return when(due, begun, when(due & ~kept.spoilt, stood, kept))
 
 
 def good(guard: Guard, kept: Kept, step: Array, loss: Array, floor: float | Array) -> Array:
@@ -105,12 +107,6 @@ def good(guard: Guard, kept: Kept, step: Array, loss: Array, floor: float | Arra
 def failed(guard: Guard, kept: Kept) -> Array:
     """Whether the fit has no hope left."""
     return kept.failures > guard.retries
-
-
-def scaled(kept: Kept, before: Any, after: Any) -> Any:
-    """`theta + scale * update`; the very bits of `after` while the scale is 1."""
-    smaller = jax.tree.map(lambda a, b: a + kept.scale.astype(a.dtype) * (b - a), before, after)
-    return chosen(kept.scale < 1, smaller, after)
 
 
 def passed(kept: Kept, loss: Array) -> Kept:
@@ -134,5 +130,10 @@ def fell(kept: Kept, step: Array) -> Kept:
 
 def restore(kept: Kept, fit: Any) -> tuple[Any, Kept]:
     """Between dispatches: the last good point, where the last step was bad."""
-    back = chosen(kept.fallen, kept.point, Point(fit.params, fit.opt_state))
-    return fit._replace(**back._asdict()), kept._replace(fallen=jnp.zeros_like(kept.fallen))
+
+    def back(both: tuple[Any, Kept]) -> tuple[Any, Kept]:
+        fit, kept = both
+        kept = kept._replace(fallen=jnp.zeros_like(kept.fallen))
+        return fit._replace(**kept.point._asdict()), kept
+
+    return when(kept.fallen, back, (fit, kept))

@@ -62,3 +62,27 @@ def test_chosen_is_one_of_two_trees():
     assert choose(True)[0] is same
     np.testing.assert_array_equal(choose(jnp.array(True))[1], 1)
     np.testing.assert_array_equal(choose(jnp.array(False))[1], 0)
+
+
+def test_when_changes_a_value_or_leaves_it_alone():
+    """Alone, and for each member of a `vmap`."""
+    double = lambda both: (2 * both[0], both[1])  # noqa: E731
+    when = jax.jit(lambda condition, x: compiler.when(condition, double, (x, 1.0)))
+    assert when(True, 3.0) == (6, 1) and when(False, 3.0) == (3, 1)
+    several, _ = jax.vmap(when)(jnp.array([True, False, True]), jnp.arange(3.0))
+    np.testing.assert_array_equal(several, [0, 1, 4])
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+@pytest.mark.parametrize(("length", "end", "expected"), [(5, 100, 5), (5, 3, 3), (0, 100, 0)])
+def test_repeated_ends_by_itself_or_after_so_many_rounds(
+    monkeypatch, backend, length, end, expected
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    going = lambda n: n < end  # noqa: E731
+    count = lambda n: compiler.repeated(lambda n: n + 1, n, going, length)  # noqa: E731
+    n = jnp.int32(0)
+    assert jax.jit(count)(n) == expected
+    np.testing.assert_array_equal(jax.vmap(count)(jnp.stack([n, n + end])), [expected, end])
+    # An accelerator must not be asked whether to go on.
+    assert ("while" in str(jax.make_jaxpr(count)(n))) == (backend == "cpu")
