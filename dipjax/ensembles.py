@@ -23,7 +23,6 @@ from dipjax import memory, tasks
 from dipjax.compiler import compiled, traced
 from dipjax.fitting import Restoration, fit
 from dipjax.generators import Hourglass
-from dipjax.objectives import as_objective
 
 Array = jax.Array
 Fit = Callable[..., Restoration]
@@ -267,9 +266,9 @@ def _batch(batch: int | None, members: int, asked: Callable) -> int:
     """How many members at once on a device: as many as the memory forecast allows."""
     if batch is not None:
         return batch
-    (shape, generator, passes), free = asked(), memory.free_memory()
+    (shape, generator), free = asked(), memory.free_memory()
     while members > 1 and free < memory.estimate_memory(
-        shape, generator=generator, members=members, passes=passes
+        shape, generator=generator, members=members
     ):
         members = -(-members // 2)
     return members
@@ -348,17 +347,16 @@ def _count(members: int | None, axes: Axes, data: tuple) -> int:
     return count
 
 
-def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[Any, Any, int]:
-    """The shape, the generator and its passes of a fit; a task raises here what it refuses."""
+def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """The shape and the generator of a fit; a task raises here what it refuses."""
 
     found = tasks.asked(partial(fn, *arguments, **settings)) if _driver(fn, settings) else None
     if found is None:
         shape = jax.eval_shape(lambda: fn(*arguments, **settings)).image.shape
-        passes = as_objective(arguments[1]).passes if fn is fit else 1
-        found = {**settings, "shape": shape, "passes": passes}
+        found = {**settings, "shape": shape}
     shape, generator = found["shape"], found.get("generator")
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
-    return shape, generator, found["passes"]
+    return shape, generator
 
 
 def _driver(fn: Fit, settings: dict[str, Any]) -> Any:

@@ -15,13 +15,14 @@ import optax
 from jax import lax
 from jax.core import Tracer
 
-from dipjax import codes, guard, stopping
+from dipjax import codes, guard, probes, stopping
 from dipjax.codes import Code, Jitter
 from dipjax.compiler import chosen, compiled, repeated
 from dipjax.generators import Hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
 from dipjax.optimizers import adam
+from dipjax.probes import Look
 from dipjax.stopping import Decay, Reason, Seen, Tracker
 
 Array = jax.Array
@@ -144,7 +145,8 @@ def fitter(
     """One step of `theta <- theta - optimizer(grad_theta E(f_theta(z + sigma n)))`.
 
     Args:
-        objective: `E`, any differentiable function from an image (H, W, C) to a scalar.
+        objective: `E`, any differentiable function from an image (H, W, C) to a scalar; its
+            `probes` are added to it.
         generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`.
         optimizer: any optax transformation; line searches such as `optax.lbfgs` get what
             they need.
@@ -165,21 +167,24 @@ def fitter(
 
     def step(key: Array, state: FitState, scale: Array | float = 1) -> tuple[FitState, FitInfo]:
         z = codes.jitter(key, state.z, jitter, state.step)
-        probe = jax.random.fold_in(key, 1)
+        looks = probes.looks(z, objective.probes(jax.random.fold_in(key, 1)))
 
-        def energy(params):
-            x = generator.apply(params, z)
-            E = objective.probed(probe, x, lambda d: generator.apply(params, _sum(z, d)))
-            return _scalar(E).astype(x.dtype), x
+        def energy(params, look: Look) -> tuple[Array, Array]:
+            x = generator.apply(params, look.z)
+            return look.energy(_scalar(objective(x)).astype(x.dtype), x), x
 
-        (loss, x), grad = jax.value_and_grad(energy, has_aux=True)(state.params)
+        def derivative(look: Look) -> tuple[tuple[Array, Any], Array]:
+            (E, x), grad = jax.value_and_grad(energy, has_aux=True)(state.params, look)
+            return (E, grad), x
+
+        (loss, grad), x = probes.total(derivative, looks)
         updates, opt_state = optimizer.update(
             grad,
             state.opt_state,
             state.params,
             value=loss,
             grad=grad,
-            value_fn=lambda params: energy(params)[0],
+            value_fn=lambda params: probes.total(partial(energy, params), looks)[0],
         )
         updates = optax.tree.scale(scale, updates)
         params = optax.apply_updates(state.params, updates)
@@ -456,15 +461,6 @@ def _resumed(state: Run, steps: int) -> Run:
         reason=jnp.where(more, Reason.RUNNING, state.reason),
     )
     return jax.tree.map(jnp.copy, run)
-
-
-def _sum(z: Array, d: Array) -> Array:
-    if z.shape != d.shape:
-        raise ValueError(
-            f"the objective asks for the image of a code of shape {d.shape}, but the code has "
-            f"shape {z.shape}: let the measurement be the code, as in fit(..., code=objective.code)"
-        )
-    return z + d
 
 
 def _scalar(loss: Array) -> Array:

@@ -47,7 +47,6 @@ def estimate_memory(
     *,
     code: Code | Array = codes.uniform,
     optimizer: Any = fitting.ADAM,
-    passes: int = 1,
 ) -> int:
     """The forecast of the peak memory of a fit, in bytes: nothing is compiled or computed.
 
@@ -59,7 +58,6 @@ def estimate_memory(
         dtype: of the convolutions, in place of the generator's.
         code: `z`, an array or a function `(key, shape) -> z`.
         optimizer: any optax transformation.
-        passes: of the generator in a step: 2 where its energy is a `risk.Risk`, else 1.
 
     Returns:
         Bytes on the device of the fit, beyond those of the process before; on a CPU with those
@@ -72,7 +70,7 @@ def estimate_memory(
     generator = generator if dtype is None else generator.clone(dtype=dtype)
     z, _ = jax.eval_shape(lambda key: fitting._code(key, code, shape, 1), jax.random.key(0))
     parts = account(tuple(shape), generator, z, optimizer)
-    member = parts.state + parts.gradient + passes * parts.residuals + WORKSPACE * parts.largest
+    member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
     return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
 
 
@@ -196,7 +194,7 @@ class Plan(NamedTuple):
 
 def needs(settings: dict[str, Any]) -> dict[str, Any]:
     """Those settings of a fit, as of `tasks.asked`, that `estimate_memory` and `plan` take."""
-    names = ("generator", "code", "optimizer", "passes")
+    names = ("generator", "code", "optimizer")
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -223,7 +221,7 @@ def plan(
         free: bytes; `free_memory()` by default.
         sides: of tiles in pixels of the image, to be cut whether it is necessary or not; by
             default only where it is, as large as the memory allows, up to 512.
-        **fit: `code`, `optimizer` and `passes`, see `estimate_memory`.
+        **fit: `code` and `optimizer`, see `estimate_memory`.
 
     Raises:
         MemoryError: when not even the smallest tile fits.

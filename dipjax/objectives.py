@@ -17,6 +17,7 @@ import optax
 from jax.core import Tracer
 
 from dipjax.operators import Lambda, Operator
+from dipjax.probes import Probe
 
 Array = jax.Array
 Fidelity = Callable[[Array, Array], Array]
@@ -27,24 +28,23 @@ class Objective:
     """Base of the objectives: image (H, W, C) -> energy, a scalar; the lower, the better.
 
     Attributes:
-        passes: images that a generator makes for one look at the energy, see `probed`.
         floor: an energy that is as good as none: to the guard of a fit, what is below it is no
             better. 0 for those that are at least 0 and free of noise.
     """
 
-    passes = 1
     floor = 0.0
 
     def __call__(self, x: Array) -> Array:
         raise NotImplementedError
 
-    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
-        """`E` of the iterate `x = at(0)`, where `at(d) = f(z + d)` is what another code gives.
+    def probes(self, key: Array) -> tuple[Probe, ...]:
+        """What a fit adds to `E(x)`, drawn anew at every step.
 
-        What a fit minimises. Most energies look at the image alone; a `risk.Risk` asks also how
-        it answers to a change of the measurement, which is its code.
+        Most energies look at the image alone; a `risk.Risk` asks also how it answers to a change
+        of the measurement, which is its code.
         """
-        return self(x)
+        del key
+        return ()
 
     def error(self, x: Array) -> Array | None:
         """How badly `x` predicts what `hold_out` has held out, or None where that is nothing."""
@@ -89,15 +89,11 @@ class Sum(Objective):
         return self.left(x) + self.right(x)
 
     @property
-    def passes(self) -> int:
-        return self.left.passes + self.right.passes - 1
-
-    @property
     def floor(self) -> float | Array:
         return self.left.floor + self.right.floor
 
-    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
-        return self.left.probed(key, x, at) + self.right.probed(key, x, at)
+    def probes(self, key: Array) -> tuple[Probe, ...]:
+        return self.left.probes(key) + self.right.probes(key)
 
     def error(self, x: Array) -> Array | None:
         errors = [e for e in (self.left.error(x), self.right.error(x)) if e is not None]
@@ -115,15 +111,11 @@ class Scaled(Objective):
         return self.weight * self.objective(x)
 
     @property
-    def passes(self) -> int:
-        return self.objective.passes
-
-    @property
     def floor(self) -> float | Array:
         return self.weight * self.objective.floor
 
-    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
-        return self.weight * self.objective.probed(key, x, at)
+    def probes(self, key: Array) -> tuple[Probe, ...]:
+        return tuple(Probe(p.d, self.weight * p.w) for p in self.objective.probes(key))
 
     def error(self, x: Array) -> Array | None:
         error = self.objective.error(x)

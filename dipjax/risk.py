@@ -23,14 +23,13 @@ what else has to be held out or stopped before.
     fit(key, E, y.shape, code=E.code, jitter=1.0, stop=stopping.zero_crossing())
 """
 
-from collections.abc import Callable
-
 import flax.struct
 import jax
 import jax.numpy as jnp
 
 from dipjax import images, noise
 from dipjax.objectives import Objective
+from dipjax.probes import Probe
 
 Array = jax.Array
 
@@ -43,7 +42,7 @@ FEW = 32 * 32 * 3
 class Risk(Objective):
     """`E(x) = R(x)`, which may be a little below 0.
 
-    Without a generator to probe, as an energy of an image alone, `|x - y|^2 / |s|^2 - 1`.
+    Of an image alone it knows `|x - y|^2 / |s|^2 - 1`; the divergence is its probe.
 
     Attributes:
         y: the measurement (H, W, C).
@@ -52,7 +51,6 @@ class Risk(Objective):
 
     y: Array
     s: Array
-    passes = 2
 
     @property
     def code(self) -> Array:
@@ -70,10 +68,10 @@ class Risk(Objective):
     def __call__(self, x: Array) -> Array:
         return jnp.sum((x - self.y) ** 2) / jnp.sum(self.s**2) - 1
 
-    def probed(self, key: Array, x: Array, at: Callable[[Array], Array]) -> Array:
+    def probes(self, key: Array) -> tuple[Probe, ...]:
+        """One, that tells the divergence."""
         d = self.s * jax.random.rademacher(key, self.s.shape, self.s.dtype)
-        divergence = jnp.sum(d * (at(PROBE * d / self._unit) - x)) / PROBE
-        return self(x) + 2 * divergence / jnp.sum(self.s**2)
+        return (Probe(PROBE * d / self._unit, 2 * d / (PROBE * jnp.sum(self.s**2))),)
 
 
 def sure(y: Array, sigma: float | Array | None = None) -> Risk:

@@ -399,7 +399,7 @@ class _Asked(Exception):
 
 
 def asked(task: Callable[..., Any]) -> Preset | None:
-    """The settings, `shape` and `passes` that `task(driver=...)` asks its driver for; fits nothing.
+    """The settings and `shape` that `task(driver=...)` asks its driver for; fits nothing.
 
     Returns:
         They by name, or None for a task that asks no driver.
@@ -409,7 +409,7 @@ def asked(task: Callable[..., Any]) -> Preset | None:
     """
 
     def driver(key: Array, objective: Any, shape: tuple[int, ...], **settings) -> Restoration:
-        raise _Asked({"shape": shape, "passes": as_objective(objective).passes, **settings})
+        raise _Asked({"shape": shape, **settings})
 
     try:
         task(driver=driver)

@@ -18,6 +18,7 @@ MODULES = (
     dipjax.objectives,
     dipjax.operators,
     dipjax.optimizers,
+    dipjax.probes,
     dipjax.risk,
     dipjax.stopping,
     dipjax.weights,

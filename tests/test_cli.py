@@ -200,7 +200,7 @@ def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
     images.save("large.png", RNG.random((100, 70, 3)))
     y, small = jnp.ones((100, 70, 3)), tasks.PRESETS["denoise"]["fast"]["generator"]
     monkeypatch.setattr(memory, "COMPILER", 0)
-    needed = memory.estimate_memory(y.shape, small, code=y, passes=2)
+    needed = memory.estimate_memory(y.shape, small, code=y)
     monkeypatch.setattr(memory, "free_memory", lambda: needed * 9 // 10)
     assert run("denoise large.png -o out.png --steps 4 --reference large.png --json out.json") == 0
     assert "70 x 100 needs 0.0 GiB, 0.0 GiB are free: fitted in 4 tiles" in capsys.readouterr().out

@@ -24,10 +24,10 @@ def no_compiler(monkeypatch):
 # --- the forecast --------------------------------------------------------------------------
 
 
-def allocated(key, generator, shape):
+def allocated(key, generator, shape, objective=None, code=dipjax.codes.uniform):
     """Bytes that XLA plans for the chunk of a fit: its arguments and its temporary buffers."""
-    z, key = fitting._code(key, dipjax.codes.uniform, shape, 4)
-    objective = dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
+    z, key = fitting._code(key, code, shape, 4)
+    objective = objective or dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
     settings = fitting._settings(
         generator, shape, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never()
     )
@@ -50,6 +50,16 @@ def allocated(key, generator, shape):
 def test_forecast_is_near_what_xla_plans(key, shape):
     generator = Hourglass(widths=(16, 32), channels=shape[-1])  # the upper half of the preset fast
     ratio = estimate_memory(shape, generator) / allocated(key, generator, shape)
+    assert 0.75 < ratio < 1.35
+
+
+def test_a_probe_takes_no_memory_of_its_own(key):
+    """A risk asks the generator twice in a step, one after the other."""
+    shape, generator = (96, 160, 3), Hourglass(widths=(16, 32))
+    risk = dipjax.risk.Risk(jnp.zeros(shape), jnp.ones(shape))
+    plain = allocated(key, generator, shape, code=risk.code)
+    assert allocated(key, generator, shape, risk, risk.code) < 1.1 * plain
+    ratio = estimate_memory(shape, generator, code=risk.code) / plain
     assert 0.75 < ratio < 1.35
 
 
@@ -241,6 +251,6 @@ def test_a_tile_has_a_part_of_the_code(monkeypatch):
     """The code may be the picture, as of a fit by risk."""
     monkeypatch.setattr(memory, "COMPILER", 0)
     shape, small = (256, 192, 3), Hourglass(widths=(8,), skips=2)
-    whole = estimate_memory(shape, small, code=jnp.ones(shape), passes=2)
-    cut = memory.plan(shape, small, free=whole // 2, code=jnp.ones(shape), passes=2)
+    whole = estimate_memory(shape, small, code=jnp.ones(shape))
+    cut = memory.plan(shape, small, free=whole // 2, code=jnp.ones(shape))
     assert cut.tile is not None

@@ -1,15 +1,15 @@
 """The estimates of the risk against the risk, where the truth is known."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, noise, presets, risk, stopping, tasks
+from dipjax import clipping, noise, presets, risk, stopping
 
 SHAPE = 24, 24, 3
 
@@ -31,13 +31,18 @@ def truth(key):
     return 0.3 + 0.4 * jax.random.uniform(key, SHAPE)
 
 
+def probed(E, key, at):
+    """`E(x) + sum_k <w_k, f(z + d_k) - f(z)>` with `at(d) = f(z + d)`."""
+    return E(at(0)) + sum(jnp.sum(w * (at(d) - at(0))) for d, w in E.probes(key))
+
+
 def mean_risk(energy, theta, ys):
     """Mean of `E` over the measurements and as many probes."""
 
     def one(key, y):
         E = energy(y)
         z, unit = E.code, jnp.sqrt(jnp.mean(E.s**2))
-        return E.probed(key, theta * y, lambda d: theta * unit * (z + d))
+        return probed(E, key, lambda d: theta * unit * (z + d))
 
     return jax.vmap(one)(jax.random.split(jax.random.key(2), len(ys)), ys).mean()
 
@@ -89,8 +94,8 @@ def test_a_fit_finds_the_shrinkage_of_least_risk(truth):
 def test_sums_and_multiples_probe_too(truth, key):
     energy = risk.sure(truth, 0.1)
     at = lambda d: 0.5 * (truth + d)  # noqa: E731
-    alone = energy.probed(key, at(0), at)
-    both = (2 * energy + dipjax.objectives.TotalVariation()).probed(key, at(0), at)
+    alone = probed(energy, key, at)
+    both = probed(2 * energy + dipjax.objectives.TotalVariation(), key, at)
     expected = 2 * alone + dipjax.objectives.TotalVariation()(at(0))
     np.testing.assert_allclose(both, expected, rtol=1e-6)
 
@@ -149,17 +154,32 @@ def test_denoise_by_risk(truth, key, sigma):
     np.testing.assert_allclose(asked["objective"].s, level, rtol=1e-6)
 
 
-def test_the_forecast_knows_that_the_network_is_asked_twice(truth, key):
-    energy = risk.sure(truth, 0.1)
-    assert (energy.passes, (0.5 * energy).passes, (energy + dipjax.TotalVariation()).passes) == (
-        2,
-        2,
-        2,
-    )
-    asked = tasks.asked(partial(dipjax.denoise, key, truth, stop="risk"))
-    assert asked["passes"] == 2
-    once, twice = (dipjax.estimate_memory(SHAPE, TINY["generator"], passes=n) for n in (1, 2))
-    assert once < twice < 2 * once
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_step_sums_over_all_looks(truth, key, count):
+    """Value, image, gradient, and what a line search gets: those of the energy written out."""
+    E = [risk.sure(truth, 0.1), risk.sure(truth, 0.1) + risk.pure(truth, 1.0)][count - 1]
+    generator, z = dipjax.Hourglass(widths=(4,), skips=2), truth / 0.1
+    seen = {}
+
+    def update(updates, state, params, *, value, value_fn, **_):
+        seen.update(grad=updates, value=value, again=value_fn(params))
+        return updates, state
+
+    sgd = optax.GradientTransformationExtraArgs(lambda _: (), update)
+    fitter = dipjax.fitter(E, generator, sgd, jitter=0.0)
+    state = fitter.init(key, z)
+    info = fitter.step(key, state)[1]
+
+    def written_out(params):
+        return probed(E, jax.random.fold_in(key, 1), lambda d: generator.apply(params, z + d))
+
+    value, grad = jax.value_and_grad(written_out)(state.params)
+    assert len(E.probes(key)) == count
+    np.testing.assert_allclose(info.image, generator.apply(state.params, z), atol=1e-5)
+    for loss in (info.loss, seen["value"], seen["again"]):
+        np.testing.assert_allclose(loss, value, rtol=1e-3)
+    for ours, plain in zip(jax.tree.leaves(seen["grad"]), jax.tree.leaves(grad), strict=True):
+        np.testing.assert_allclose(ours, plain, atol=1e-3 * jnp.abs(plain).max() + 1e-5)
 
 
 def test_denoise_by_risk_maps(truth, key):
