@@ -24,6 +24,7 @@ Array = jax.Array
 ROUNDS = 8  # of the iterations that undo clipping
 
 
+@jax.jit
 def undo(x: Array, y: Array, *, sigma: float | None = None) -> Array:
     """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
 
@@ -61,6 +62,7 @@ def unclipped(mean: Array, sigma: float | Array) -> Array:
     return lax.fori_loop(0, ROUNDS, nearer, jnp.clip(mean, 0, 1))
 
 
+@jax.jit
 def level_after(y: Array, sigma: float | Array) -> Array:
     """What clipping to [0, 1] has left of white noise in a picture: `s` (H, W, C).
 

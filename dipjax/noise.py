@@ -10,6 +10,7 @@ inputs are (see `clipping`). `level` is the way back, from a picture to the `sig
 noise, and `lost` to the `p` of salt and pepper.
 """
 
+from functools import partial
 from itertools import pairwise
 from typing import Literal, cast
 
@@ -77,6 +78,7 @@ def _clip(y: Array) -> Array:
     return jnp.clip(y, 0, 1)
 
 
+@jax.jit
 def level(y: ArrayLike) -> Array:
     """The standard deviation of the white noise of a picture (h, w, C), a scalar.
 
@@ -89,6 +91,7 @@ def level(y: ArrayLike) -> Array:
     return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
 
 
+@jax.jit
 def level_at(x: Array, y: Array) -> Array:
     """The noise of `y` where the picture is `x`: `s` (H, W, C) with `s(x)^2 = a + b x`.
 
@@ -116,6 +119,7 @@ def level_at(x: Array, y: Array) -> Array:
     return jnp.sqrt(jnp.maximum(variance, (sigma / 4) ** 2))
 
 
+@partial(jax.jit, static_argnames="parts")
 def level_by_brightness(y: Array, parts: int = 8) -> Array:
     """The noise of every entry of a picture, `s` (H, W, C), from those that are about as bright.
 
@@ -140,6 +144,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)
 
 
+@jax.jit
 def lost(y: ArrayLike) -> Array:
     """The part of the entries that salt and pepper seems to have taken, a scalar in [0, 1].
 
