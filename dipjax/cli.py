@@ -33,6 +33,7 @@ def denoise(
     output: Output,
     fidelity: Literal["auto", "l2", "l1", "huber"] = "auto",
     tv: float = 0.0,
+    polish: bool = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Remove noise from a picture.
@@ -43,6 +44,7 @@ def denoise(
         fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
             which leave salt and pepper out; auto looks which noise it is.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
+        polish: blend the fit with non-local Bayes, which keeps more of fine texture.
     """
     picture = images.load_picture(input)
     if not 0 <= tv < math.inf:
@@ -53,7 +55,7 @@ def denoise(
         if fidelity == "l1" and not common.quiet:
             print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
-    task = partial(tasks.denoise, fidelity=fidelity, regularizer=regularizer)
+    task = partial(tasks.denoise, fidelity=fidelity, regularizer=regularizer, polish=polish)
     restore("denoise", picture, input, output, common, task)
 
 

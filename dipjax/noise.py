@@ -91,34 +91,6 @@ def level(y: ArrayLike) -> Array:
     return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
 
 
-@jax.jit
-def level_at(x: Array, y: Array) -> Array:
-    """The noise of `y` where the picture is `x`: `s` (H, W, C) with `s(x)^2 = a + b x`.
-
-    White noise, of which all is `a`, and that of counted photons (Foi et al. 2008). `a` and `b`
-    follow from the level of the darker and that of the brighter half of the entries; entries within
-    two levels of black or white, where clipping has taken of the noise, have no part in it.
-
-    Args:
-        x: an estimate of the picture (H, W, C) in [0, 1].
-        y: the noisy picture (H, W, C).
-    """
-    sigma = level(y)
-    if min(y.shape[:2]) < 3:
-        return jnp.full_like(x, sigma)
-    size, middle = _high_pass(y) / HIGH, x[1:-1, 1:-1]
-    whole = (middle > 2 * sigma) & (middle < 1 - 2 * sigma)
-    split = _median(middle, whole)
-    (x0, s0), (x1, s1) = (
-        (_median(middle, half), _median(size, half))
-        for half in (whole & (middle <= split), whole & (middle > split))
-    )
-    b = (s1**2 - s0**2) / jnp.maximum(x1 - x0, 0.1)
-    few = whole.sum() < 1000  # a median of fewer is no level
-    variance = jnp.where(few, sigma**2, s0**2 + b * (x - x0))
-    return jnp.sqrt(jnp.maximum(variance, (sigma / 4) ** 2))
-
-
 @partial(jax.jit, static_argnames="parts")
 def level_by_brightness(y: Array, parts: int = 8) -> Array:
     """The noise of every entry of a picture, `s` (H, W, C), from those that are about as bright.
@@ -196,10 +168,6 @@ def _around(y: Array) -> Array:
 def _high_pass(y: Array) -> Array:
     """`|L * y|` (h - 2, w - 2, C) with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of `x`."""
     return jnp.abs(jnp.diff(jnp.diff(y, 2, 0), 2, 1))
-
-
-def _median(values: Array, where: Array) -> Array:
-    return jnp.nanmedian(jnp.where(where, values, jnp.nan))
 
 
 def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:

@@ -45,6 +45,7 @@ def denoise(
     sigma: float | None = None,
     fidelity: Literal["auto", "l2", "l1", "huber"] | Fidelity = "auto",
     clipped: bool = True,
+    polish: bool = True,
     regularizer: Energy | None = None,
     preset: str | None = None,
     driver: Driver = fit,
@@ -63,9 +64,10 @@ def denoise(
         clipped: the noise was clipped with the picture, as in any picture file. A fit by "l2" tends
             to the mean of such noise, which is undone then (see `clipping`), but for
             `preset="paper"`: 2 dB for noise of 50 in dark or bright pictures.
+        polish: blend a fit by "l2" with non-local Bayes, which keeps more of fine texture (see
+            `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
-        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best",
-            which needs noise that is independent from pixel to pixel (see `polish`).
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
             minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,
@@ -96,18 +98,17 @@ def denoise(
         settings = {"stop": rule, **settings}
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
-    if preset == "best":
-        x = jnp.clip(result.image, 0, 1)
-        s = noise.level_at(x, y) if white is None else jnp.full_like(y, white)
-        result = result._replace(image=polished(x, y, s))
-    if undoes_clipping(clipped, fidelity, preset):
+    if polish and finishes(fidelity, preset):
+        s = energy.s if isinstance(energy, Risk) else _level(y, white)
+        result = result._replace(image=polished(jnp.clip(result.image, 0, 1), y, s))
+    if clipped and finishes(fidelity, preset):
         result = result._replace(image=clipping.undo(result.image, y, sigma=white))
     return result
 
 
-def undoes_clipping(clipped: bool, fidelity: Any, preset: str | None) -> bool:
-    """Whether `denoise` hands out the light, and not the mean of the noisy pixels."""
-    return clipped and fidelity == "l2" and preset != "paper"
+def finishes(fidelity: Any, preset: str | None) -> bool:
+    """Whether `denoise` goes on behind the fit: where noise adds, and not as published."""
+    return fidelity == "l2" and preset != "paper"
 
 
 def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
@@ -117,8 +118,12 @@ def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    s = noise.level_by_brightness(y) if white is None else clipping.level_after(y, white)
-    return sure(y, s)
+    return sure(y, _level(y, white))
+
+
+def _level(y: Array, white: float | None) -> Array:
+    """Of the noise that is left in every entry, after clipping."""
+    return noise.level_by_brightness(y) if white is None else clipping.level_after(y, white)
 
 
 def remove_jpeg_artifacts(

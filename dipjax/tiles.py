@@ -154,7 +154,7 @@ def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarr
     if options["fidelity"] != "l2":
         return x
     x = corrected(x, y)
-    if not tasks.undoes_clipping(options["clipped"], options["fidelity"], options.get("preset")):
+    if not (options["clipped"] and tasks.finishes(options["fidelity"], options.get("preset"))):
         return x
     return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma")))
 

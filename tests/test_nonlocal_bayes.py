@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dipjax.baselines import nonlocal_bayes
+from dipjax.baselines.nonlocal_bayes import _inverse
 from dipjax.metrics import psnr
 
 RNG = np.random.default_rng(0)
@@ -44,6 +45,14 @@ def test_any_size_and_channels(shape):
     x = nonlocal_bayes(y, sigma=SIGMA)
     assert x.shape == shape
     assert bool(jnp.isfinite(x).all())
+
+
+@pytest.mark.parametrize("d", [1, 27, 75])
+def test_the_inverse_of_a_covariance(d):
+    p = RNG.normal(size=(2 * d, d)) @ RNG.normal(size=(d, d))
+    A = np.cov(p, rowvar=False).reshape(d, d) + 0.1 * np.eye(d)
+    inverse = _inverse(jnp.asarray(A, jnp.float32))
+    np.testing.assert_allclose(inverse, np.linalg.inv(A), atol=1e-3)
 
 
 def test_bad_input(pictures):

@@ -35,7 +35,7 @@ def mask(key):
 
 
 def test_denoise(key, x):
-    result = dipjax.denoise(key, x, clipped=False, **TINY)
+    result = dipjax.denoise(key, x, clipped=False, polish=False, **TINY)
     assert result.image.shape == x.shape
     np.testing.assert_array_equal(result.image, result.average)
 
@@ -372,7 +372,8 @@ def test_a_fit_returns_what_predicted_the_held_out_pixels_best(key, x):
         seen.append(objective)
         return dipjax.fit(key, objective, shape, **settings)
 
-    settings = {"generator": TINY["generator"], "steps": 3, "stop": "held_out", "clipped": False}
+    settings = {"generator": TINY["generator"], "steps": 3, "stop": "held_out"}
+    settings |= {"clipped": False, "polish": False}
     result = dipjax.denoise(key, x, driver=driver, **settings)
     error = seen[0].error
     assert result.stop_reason == dipjax.stopping.Reason.STEPS

@@ -80,7 +80,21 @@ def _gaussian(Y: Array, P: Array, sigma: float, noisy: bool) -> Array:
     centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
     variance = EPSILON + (0 if noisy else sigma**2)
     A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d) + variance * jnp.eye(d)
-    return Y - sigma**2 * jax.scipy.linalg.solve(A, centred.T, assume_a="pos").T
+    return Y - sigma**2 * centred @ _inverse(A)
+
+
+def _inverse(A: Array) -> Array:
+    """Of a positive definite matrix, by sweeping out one row and column after another.
+
+    With LAPACK's all is a fifth faster, and waits for ever where devices share fewer cores.
+    """
+
+    def sweep(k: Array, A: Array) -> Array:
+        row = A[k] / A[k, k]
+        swept = (A - A[:, k, None] * row[None]).at[k].set(row).at[:, k].set(row)
+        return swept.at[k, k].set(-1 / A[k, k])
+
+    return -lax.fori_loop(0, len(A), sweep, A)
 
 
 def _alike(P: Array, i: Array, size: tuple[int, int], group: int) -> Array:

@@ -27,9 +27,9 @@ Items = dict[str, Callable[[], Found]]
 
 
 def items(lab: Lab) -> Items:
-    """Problem and picture -> what all presets make of it."""
+    """Problem, picture and preset -> what it makes of it."""
     data, one = lab.pictures.data, 1 if lab.tiny else None
-    found: Items = {}
+    found: dict[str, Callable[[str], Found]] = {}
     for sigma in SIGMAS[:one]:
         for name in lab.few(DENOISED if data else COLOUR)[:one]:
             found[f"noise {sigma}, {name}"] = partial(_denoise, lab, name, sigma)
@@ -38,10 +38,11 @@ def items(lab: Lab) -> Items:
             found[f"x{factor}, {name}"] = partial(_enlarge, lab, table, name)
     for name in lab.few(INPAINTED if data else GREY)[:one]:
         found[f"half missing, {name}"] = partial(_inpaint, lab, name)
-    return found
+    presets = PRESETS[lab.tiny :]  # the published network alone would take too long
+    return {f"{name}, {p}": partial(compute, p) for name, compute in found.items() for p in presets}
 
 
-def _denoise(lab: Lab, name: str, sigma: int) -> Found:
+def _denoise(lab: Lab, name: str, sigma: int, preset: str) -> Found:
     """The authors' noisy picture where they have one, beside CBM3D of the whole of it."""
     data = lab.pictures.data
     truth, methods = sets.denoised(data, name, sigma) if data else (public(name), {})
@@ -53,18 +54,20 @@ def _denoise(lab: Lab, name: str, sigma: int) -> Found:
         shown["CBM3D"] = others["CBM3D"]
     else:
         shown["non-local Bayes"] = baselines.nonlocal_bayes(y, sigma=sigma / 255)
-    return _all(lab, truth, partial(dipjax.denoise, lab.key, y), shown, rules.whole)
+    task = partial(dipjax.denoise, lab.key, y, preset=preset)
+    return _found(lab, truth, task, shown, rules.whole)
 
 
-def _enlarge(lab: Lab, table: str, name: str) -> Found:
+def _enlarge(lab: Lab, table: str, name: str, preset: str) -> Found:
     truth, _, where = problem(lab, table, name)
     factor = sets.which(table)[1]
     y = smaller(truth, factor)
-    task = partial(dipjax.super_resolve, lab.key, y, factor=factor)
-    return _all(lab, truth, task, {"bicubic": larger(y, factor)}, partial(rules.luma, where=where))
+    task = partial(dipjax.super_resolve, lab.key, y, factor=factor, preset=preset)
+    shown = {"bicubic": larger(y, factor)}
+    return _found(lab, truth, task, shown, partial(rules.luma, where=where))
 
 
-def _inpaint(lab: Lab, name: str) -> Found:
+def _inpaint(lab: Lab, name: str, preset: str) -> Found:
     if lab.pictures.data:
         truth, y, _ = sets.inpainted(lab.pictures.data, name)
         truth, y = lab.crop(truth), lab.crop(y)
@@ -73,31 +76,51 @@ def _inpaint(lab: Lab, name: str) -> Found:
         truth = lab.crop(public(name)[..., :1])
         mask = jax.random.bernoulli(lab.key, 0.5, truth.shape).astype(truth.dtype)
         y = mask * truth
-    return _all(lab, truth, partial(dipjax.inpaint, lab.key, y, mask), {"half": y}, rules.whole)
+    task = partial(dipjax.inpaint, lab.key, y, mask, preset=preset)
+    return _found(lab, truth, task, {"half": y}, rules.whole)
 
 
-def _all(lab: Lab, truth: Array, task: Callable, shown: dict[str, Array], score: Callable) -> Found:
-    for preset in PRESETS[lab.tiny :]:  # the published network alone would take too long
-        result = task(preset=preset, driver=lab.driver(truth), **lab.fewer(60))
-        shown[preset] = jnp.clip(result.image, 0, 1)
+def _found(
+    lab: Lab, truth: Array, task: partial, shown: dict[str, Array], score: Callable
+) -> Found:
+    result = task(driver=lab.driver(truth), **lab.fewer(60))
+    shown[task.keywords["preset"]] = jnp.clip(result.image, 0, 1)
     scores = {name: score(x, truth) for name, x in shown.items()}
     return Found({"psnr": scores}, {**shown, "true": truth})
 
 
+def _pictures(records: list[Record]) -> list[Record]:
+    """One record for each picture, of all presets."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.name.rsplit(", ", 1)[0], []).append(record)
+    return [_merged(name, several) for name, several in found.items()]
+
+
+def _merged(name: str, records: list[Record]) -> Record:
+    scores, views = {}, {}
+    for record in records:
+        scores |= record.numbers["psnr"]
+        true = record.views.get("true")
+        views |= {title: x for title, x in record.views.items() if title != "true"}
+    return Record(name, {"psnr": scores}, views if true is None else {**views, "true": true}, {})
+
+
 def summary(records: list[Record]) -> dict[str, Any]:
     """A table for each problem, with the average."""
-    problems = dict.fromkeys(record.name.split(", ")[0] for record in records)
+    pictures = _pictures(records)
+    problems = dict.fromkeys(record.name.split(", ")[0] for record in pictures)
     return {
         f"table {problem}": tables.measured(
-            [record for record in records if record.name.startswith(f"{problem}, ")]
+            [record for record in pictures if record.name.startswith(f"{problem}, ")]
         )
         for problem in problems
     }
 
 
 def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    rows = {record.name: record.numbers["psnr"] for record in records}
-    return tables.drawn(rows, records)
+    pictures = _pictures(records)
+    return tables.drawn({r.name: r.numbers["psnr"] for r in pictures}, pictures)
 
 
 EXPERIMENT = Experiment(
