@@ -17,6 +17,7 @@ from dipjax import noise as noise
 from dipjax import objectives as objectives
 from dipjax import operators as operators
 from dipjax import optimizers as optimizers
+from dipjax import probes as probes
 from dipjax import risk as risk
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
