@@ -75,10 +75,10 @@ def when(condition: jax.Array, fn: Callable[[Any], Any], value: Any) -> Any:
     A loop of one round or none: it works in place, and is small to compile.
     """
 
-    def once(carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+    def only(carry: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
         return jnp.zeros_like(carry[0]), fn(carry[1])
 
-    return lax.while_loop(lambda carry: carry[0], once, (condition, value))[1]
+    return lax.while_loop(lambda carry: carry[0], only, (condition, value))[1]
 
 
 def repeated(
