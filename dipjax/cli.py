@@ -44,7 +44,8 @@ def denoise(
         fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
             which leave salt and pepper out; auto looks which noise it is.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
-        polish: blend the fit with non-local Bayes, which keeps more of fine texture.
+        polish: by default the fit is blended with non-local Bayes, which keeps more of fine
+            texture; with --no-polish it is left alone.
     """
     picture = images.load_picture(input)
     if not 0 <= tv < math.inf:
