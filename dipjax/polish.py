@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
+from dipjax.baselines.nonlocal_bayes import FIRST, nonlocal_bayes
 from dipjax.noise import local_mean
 
 Array = jax.Array
@@ -33,7 +33,7 @@ def polished(x: Array, y: Array, s: Array) -> Array:
     they are black or white. Where many entries are beyond that level, as in salt and pepper, it is
     no level, and the fit stands.
     """
-    if min(y.shape[:2]) < 5:  # no patches
+    if min(y.shape[:2]) < FIRST["side"]:  # no patches
         return x
     sigma = s.mean()
     g = s / sigma

@@ -70,9 +70,9 @@ def looks(z: Array, probes: tuple[Probe, ...]) -> Look:
     return Look(jnp.stack([z, *codes]), first, jnp.stack([-sum(weights), *weights]))
 
 
-def total(fn: Callable[[Look], tuple[Any, Array]], looks: Look) -> tuple[Any, Array]:
+def total(fn: Callable[[Look], tuple[Any, Array]], stacked: Look) -> tuple[Any, Array]:
     """The sum of what `fn` makes of each look, and the image of the first."""
-    if looks.v is None:
-        return fn(looks)
-    parts, images = lax.map(fn, looks)
+    if stacked.v is None:
+        return fn(stacked)
+    parts, images = lax.map(fn, stacked)
     return jax.tree.map(lambda part: part.sum(0), parts), images[0]
