@@ -20,6 +20,7 @@ from dipjax.fitting import FitError
 from dipjax.generators import Hourglass
 from dipjax.images import Picture
 from dipjax.objectives import TotalVariation
+from dipjax.operators import Kernel
 
 Output = Annotated[Path, arg(aliases=["-o"])]
 PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what `sample` makes
@@ -85,6 +86,7 @@ def inpaint(
     mask_colour: Annotated[str | None, arg(aliases=["--mask-color"])] = None,
     invert_mask: bool = False,
     missing: tasks.Missing = "half",
+    polish: bool = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Fill in the missing parts of a picture. Give one of the three masks.
@@ -98,6 +100,8 @@ def inpaint(
         invert_mask: exchange known and missing.
         missing: what is, which chooses the settings: about half of the pixels, thin strokes as
             of text, nearly all, or a large hole.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
+            alone.
     """
     picture = images.load_picture(input)
     known = _mask(picture, mask, mask_alpha, mask_colour)
@@ -106,9 +110,8 @@ def inpaint(
     check_files(output, picture, common, input, mask)
     if not common.quiet:
         print(f"{known.mean():.1%} of the pixels are known")
-    restore(
-        "inpaint", picture, input, output, common, partial(tasks.inpaint, missing=missing), known
-    )
+    task = partial(tasks.inpaint, missing=missing, polish=polish)
+    restore("inpaint", picture, input, output, common, task, known)
 
 
 @app.command
@@ -116,6 +119,8 @@ def super_resolve(
     input: Positional[Path],
     output: Output,
     factor: int = 4,
+    kernel: Kernel = "lanczos2",
+    polish: bool = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Enlarge a picture.
@@ -124,6 +129,9 @@ def super_resolve(
         input: the small picture.
         output: where to save the result; the suffix chooses the format.
         factor: by how much to enlarge, an integer from 2.
+        kernel: how the picture was made small; lanczos2 is close to bicubic.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
+            alone.
     """
     picture = images.load_picture(input)
     side = min(picture.colour.shape[:2])
@@ -132,7 +140,7 @@ def super_resolve(
             f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
         )
     check_files(output, picture, common, input)
-    task = partial(tasks.super_resolve, factor=factor)
+    task = partial(tasks.super_resolve, factor=factor, kernel=kernel, polish=polish)
     restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 

@@ -1,11 +1,16 @@
-"""The blend of a fit with non-local Bayes, with which `denoise` ends."""
+"""What a task does behind its fit: non-local Bayes, of which a generator knows nothing.
+
+denoise                   x + w (NLB(y) - x)                   a blend, where x varies
+super_resolve, inpaint    min_x |A x - y|^2 with prior NLB     rounds, from the fit on
+"""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dipjax.baselines.nonlocal_bayes import FIRST, nonlocal_bayes
+from dipjax.baselines.nonlocal_bayes import FIRST, grouped, nonlocal_bayes
 from dipjax.noise import local_mean
+from dipjax.operators import Operator, backproject
 
 Array = jax.Array
 
@@ -14,6 +19,14 @@ PILOT = 0.3  # how much of the pilot is the fit; of .3 and .5, on pictures of sc
 # .05 dB, on crops of kodim03, lena, peppers, bird, woman and flowers with noise of 25 and 50.
 POLISH, SMOOTH = 0.8, 0.05
 OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
+
+# Of `refined`: chosen on crops of the same six, for factors of 4 and 8 and half of the pixels.
+ROUNDS, MOMENTUM = 16, 0.8
+WIDE, NARROW = 6 / 255, 3 / 255  # how far the first and the last image may be off
+ALIKE = {"side": 4, "group": 40}
+# What a measurement may be off: more is better for one with noise or of a JPEG file, and worse for
+# others (0.1 dB for four times as much).
+EXACT = 0.5 / 255
 
 
 @jax.jit
@@ -31,9 +44,9 @@ def polished(x: Array, y: Array, s: Array) -> Array:
     `g = s / mean(s)`, with `s` (H, W, C) the level of the noise, makes it the same everywhere, as
     the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where
     they are black or white. Where many entries are beyond that level, as in salt and pepper, it is
-    no level, and the fit stands.
+    no level, and the fit stands; as it does of a picture that has fewer patches than a group.
     """
-    if min(y.shape[:2]) < FIRST["side"]:  # no patches
+    if _few(y, **FIRST):
         return x
     sigma = s.mean()
     g = s / sigma
@@ -48,6 +61,48 @@ def polished(x: Array, y: Array, s: Array) -> Array:
 
     beyond = jnp.mean(jnp.abs(y - x) > 4 * s)
     return lax.cond(beyond < OUTLIERS, blend, lambda x: x, x)
+
+
+@jax.jit
+def refined(x: Array, A: Operator, y: Array) -> Array:
+    """A fit of `y = A x`, by denoising and back-projection in turn, with momentum.
+
+        z_k = x_k + 0.8 (x_k - x_{k-1})
+        x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
+
+    `s` is half a level of 8 bits, and `sigma_k`, from 6 / 255 to 3 / 255 in 16 rounds, what an
+    image may be off, for non-local Bayes as for the measurement. What the generator has drawn, the
+    groups of alike patches make sharper, and every round returns to what was measured.
+
+    T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
+    Trans. Image Processing 28(3), 2019.
+
+    Args:
+        x: the fit (H, W, C).
+        A: a linear operator.
+        y: its measurement.
+
+    Returns:
+        (H, W, C), held in [0, 1]; the fit itself where it has fewer patches than a group.
+    """
+    if _few(x, **ALIKE):
+        return x
+
+    def turn(carry: tuple[Array, Array], sigma: Array) -> tuple[tuple[Array, Array], None]:
+        x, last = carry
+        z = jnp.clip(x + MOMENTUM * (x - last), 0, 1)
+        z = grouped(z, z, sigma, noisy=False, **ALIKE)
+        return (backproject(z, A, y, ridge=(EXACT / sigma) ** 2), x), None
+
+    start = backproject(x, A, y, ridge=(EXACT / WIDE) ** 2)
+    (x, _), _ = lax.scan(turn, (start, start), jnp.geomspace(WIDE, NARROW, ROUNDS))
+    return jnp.clip(x, 0, 1)
+
+
+def _few(x: Array, side: int, group: int) -> bool:
+    """Whether there are fewer patches than a group takes; those of fewer magnify rounding."""
+    h, w = (max(n - side + 1, 0) for n in x.shape[:2])
+    return h * w < group
 
 
 def _variance(x: Array) -> Array:

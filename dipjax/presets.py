@@ -63,7 +63,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "jitter": 0.03,
             "steps": 11000,
         },
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 2000},
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 1000},
     },
     "inpaint_text": {
         "paper": {
@@ -72,7 +72,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "jitter": 0.03,
             "steps": 6001,
         },
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 2000},
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 1000},
     },
     "inpaint_sparse": {
         "paper": {**PUBLISHED, "generator": SPARSE, "jitter": 0.0, "steps": 1000},
@@ -96,11 +96,12 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "super_resolve": {
         "paper": {**PUBLISHED, "jitter": 0.03, "steps": 2000},
-        "fast": {**TAPERED, "jitter": 0.03, "steps": 1500},
+        # What is polished hardly gains by more: 0.05 dB in half as many again.
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 1000},
     },
     "super_resolve_x8": {
         "paper": {**PUBLISHED, "jitter": 0.05, "steps": 4000},
-        "fast": {**TAPERED, "jitter": 0.05, "steps": 1500},
+        "fast": {**TAPERED, "jitter": 0.05, "steps": 1000},
     },
     "remove_jpeg_artifacts": {
         "paper": {
@@ -179,7 +180,7 @@ def automatic(
     if stop == "auto" and task not in NOISY:
         return key, objective, stopping.never()
     key, held = jax.random.split(key)
-    return key, hold_out(held, objective, _fraction), stopping.held_out()
+    return key, hold_out(held, objective, held_fraction), stopping.held_out()
 
 
 def by_risk(shape: tuple[int, ...]) -> Preset:
@@ -201,7 +202,7 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     }
 
 
-def _fraction(size: int) -> float:
+def held_fraction(size: int) -> float:
     """Of so many entries, how much to hold out."""
     low, high = HELD_FRACTION
     return min(max(HELD_ENTRIES / size, low), high)

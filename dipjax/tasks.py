@@ -27,7 +27,7 @@ from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Downsample, Identity, Kernel, Mask
-from dipjax.polish import polished
+from dipjax.polish import polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
@@ -157,6 +157,7 @@ def inpaint(
     mask: Array,
     *,
     missing: Missing = "half",
+    polish: bool = True,
     preset: str | None = None,
     driver: Driver = fit,
     **settings,
@@ -170,13 +171,16 @@ def inpaint(
         missing: what is missing, which chooses the settings: "half" of the pixels or so,
             scattered; thin strokes as of "text"; nearly all ("sparse", 98 % as published);
             a large "hole".
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but for `preset="paper"`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".
 
     Returns:
-        A `Restoration`; `.image` (H, W, C) is `y` where it is known and the average elsewhere.
+        A `Restoration`; `.image` (H, W, C) is `y` where it is known and the average, polished,
+            elsewhere.
 
     Raises:
         ValueError: for a picture of another shape or range, a mask that does not fit it, has
@@ -187,7 +191,10 @@ def inpaint(
         raise ValueError(f"missing must be one of {get_args(Missing)}, not {missing!r}")
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
-    result = _fit(task, key, data_term(Mask(m), y), y.shape, preset, driver, settings)
+    A = Mask(m)
+    result = _fit(task, key, data_term(A, y), y.shape, preset, driver, settings)
+    if polish and preset != "paper":
+        result = result._replace(image=refined(result.image, A, y))
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -197,6 +204,7 @@ def super_resolve(
     *,
     factor: int = 4,
     kernel: Kernel = "lanczos2",
+    polish: bool = True,
     preset: str | None = None,
     driver: Driver = fit,
     **settings,
@@ -208,13 +216,16 @@ def super_resolve(
         y: the small picture (h, w, C), floats in [0, 1] or 8- and 16-bit integers.
         factor: by how much to enlarge, an integer of at least 2.
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but for `preset="paper"`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".
 
     Returns:
-        A `Restoration`; `.image` (h * factor, w * factor, C) is the average of the iterates.
+        A `Restoration`; `.image` (h * factor, w * factor, C) is the average of the iterates,
+            polished.
 
     Raises:
         ValueError: for a picture of another shape or range, another factor, or an unknown preset.
@@ -228,7 +239,10 @@ def super_resolve(
     A = Downsample(factor, kernel)
     shape = A.domain(y.shape)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    return _fit(task, key, data_term(A, y), shape, preset, driver, settings)
+    result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
+    if polish and preset != "paper":
+        result = result._replace(image=refined(result.image, A, y))
+    return result
 
 
 def flash_no_flash(

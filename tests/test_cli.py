@@ -100,6 +100,18 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
     assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)
 
 
+def test_options_of_super_resolve_reach_the_task(folder):
+    y, key = images.load("in.png"), jax.random.key(0)
+    for option, settings in {
+        "": {},
+        "--no-polish": {"polish": False},
+        "--kernel box": {"kernel": "box"},
+    }.items():
+        assert run(f"super-resolve in.png -o out.png --force --factor 2 {option}") == 0
+        expected = dipjax.super_resolve(key, y, factor=2, **settings).image
+        np.testing.assert_allclose(images.load("out.png"), expected, atol=1 / 255)
+
+
 def test_denoise_says_that_it_sees_salt_and_pepper(folder, capsys):
     y = np.where(RNG.random((16, 12, 3)) < 0.1, 1.0, 0.5)
     images.save("salt.png", y)

@@ -40,9 +40,8 @@ def notebook(monkeypatch):
 
 def test_live_is_fit(key, capsys):
     y = jax.random.uniform(key, (8, 6, 3))
-    # Not polished: with fewer patches than each has entries, that magnifies rounding.
-    watched = dipjax.denoise(key, y, driver=dipjax.live(y, every=2), polish=False, **SETTINGS)
-    plain = dipjax.denoise(key, y, polish=False, **SETTINGS)
+    watched = dipjax.denoise(key, y, driver=dipjax.live(y, every=2), **SETTINGS)
+    plain = dipjax.denoise(key, y, **SETTINGS)
     np.testing.assert_allclose(watched.image, plain.image, atol=1e-5)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["step 2 of 4", "step 4 of 4"]

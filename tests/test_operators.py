@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 import dipjax
-from dipjax.operators import Compose, Downsample, Identity, Lambda, Mask, check_adjoint
+from dipjax.operators import (
+    Compose,
+    Downsample,
+    Identity,
+    Lambda,
+    Mask,
+    backproject,
+    check_adjoint,
+)
 
 SHAPE = (9, 10, 3)
 MASK = np.random.default_rng(0).random(SHAPE[:2]) > 0.5
@@ -62,6 +70,26 @@ def test_matrix_oracle(key):
     np.testing.assert_allclose(
         (A @ B).T(u.reshape(2, 2, 1)).ravel(), matrix(A @ B).T @ u, atol=1e-6
     )
+
+
+def test_backprojection_measures_what_was_measured(A, key):
+    """And moves nothing else: what `A` does not see of the change is zero."""
+    truth, x = jax.random.uniform(key, (2, *SHAPE))
+    u = backproject(x, A, A(truth))
+    np.testing.assert_allclose(A(u), A(truth), atol=1e-4 * jnp.abs(A(truth)).max())
+    np.testing.assert_allclose(backproject(u, A, A(x)), x, atol=1e-3)
+
+
+@pytest.mark.parametrize("A", [Downsample(2), Mask(jnp.asarray(MASK))])
+def test_a_ridge_weighs_the_image_against_the_measurement(A, key):
+    """Oracle: least squares of both, by a matrix."""
+    shape, r = (9, 10, 1), 0.3
+    x, truth = jax.random.uniform(key, (2, *shape))
+    matrix = jax.jacobian(lambda v: A(v.reshape(shape)).ravel())(x.ravel())
+    rows = jnp.concatenate([matrix / r**0.5, jnp.eye(x.size)])
+    sides = jnp.concatenate([A(truth).ravel() / r**0.5, x.ravel()])
+    expected = jnp.linalg.lstsq(rows, sides)[0].reshape(shape)
+    np.testing.assert_allclose(backproject(x, A, A(truth), ridge=r), expected, atol=1e-4)
 
 
 def test_composition_applies_the_right_one_first(key):

@@ -1,4 +1,6 @@
-"""The blend of a fit with non-local Bayes: where it says something, and where the fit stands."""
+"""Non-local Bayes behind a fit: where it says something, and where the fit stands."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,8 @@ import pytest
 import dipjax
 from dipjax import noise
 from dipjax.metrics import psnr
-from dipjax.polish import polished
+from dipjax.operators import Downsample, Mask
+from dipjax.polish import EXACT, polished, refined
 
 S = 0.1
 
@@ -61,8 +64,9 @@ def test_outliers_are_no_noise_of_this_level(key, stripes):
     np.testing.assert_array_equal(polished(stripes, y, level(y)), stripes)
 
 
-def test_a_picture_smaller_than_a_patch_is_left_alone(key):
-    x = jax.random.uniform(key, (4, 9, 1))
+@pytest.mark.parametrize("size", [(4, 90), (16, 16)])
+def test_a_picture_of_fewer_patches_than_a_group_is_left_alone(key, size):
+    x = jax.random.uniform(key, (*size, 1))
     np.testing.assert_array_equal(polished(x, 1 - x, level(x)), x)
 
 
@@ -79,11 +83,7 @@ def test_a_picture_smaller_than_a_patch_is_left_alone(key):
 )
 def test_denoise_ends_with_it(key, stripes, settings, ends_with_it):
     y, x = noise.gaussian(key, stripes, S), blurred(stripes)
-
-    def driver(key, objective, shape, **_):
-        return dipjax.Restoration(*[x] * 5, jnp.zeros(1), jnp.int32(1), x, None, None)
-
-    image = dipjax.denoise(key, y, driver=driver, clipped=False, **settings).image
+    image = dipjax.denoise(key, y, driver=partial(_fitted, x), clipped=False, **settings).image
     assert (psnr(image, stripes) > psnr(x, stripes) + 2) == ends_with_it
     if not ends_with_it:
         np.testing.assert_array_equal(image, x)
@@ -97,3 +97,64 @@ def test_it_maps(key, stripes, over):
     both = over(polished)(xs, ys, jnp.full(ys.shape, S))
     for x, y, image in zip(xs, ys, both, strict=True):
         np.testing.assert_allclose(image, polished(x, y, level(y)), atol=1e-4)
+
+
+# --- fits of a measurement that leaves something out ---------------------------------------
+
+
+@pytest.fixture(params=["half", "small"])
+def A(request, key):
+    """Half of the pixels of (24, 28), or a picture of (12, 14)."""
+    return {"half": Mask(jax.random.bernoulli(key, 0.5, (24, 28))), "small": Downsample(2)}[
+        request.param
+    ]
+
+
+def test_a_fit_is_refined_by_what_is_alike_in_it(A, stripes):
+    x, y = blurred(stripes), A(stripes)
+    better = refined(x, A, y)
+    assert psnr(better, stripes) > psnr(x, stripes) + 5
+    assert jnp.abs(A(better) - y).max() < 20 * EXACT < jnp.abs(A(x) - y).max()
+
+
+def test_what_is_flat_and_measured_so_stays(A):
+    flat = jnp.full((24, 28, 3), 0.4)
+    np.testing.assert_allclose(refined(flat, A, A(flat)), flat, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(3, 90), (8, 10)])
+def test_pictures_of_fewer_patches_than_a_group_are_not_refined(key, size):
+    x = jax.random.uniform(key, (*size, 1))
+    np.testing.assert_array_equal(refined(x, Mask(jnp.ones(size)), 1 - x), x)
+
+
+@pytest.mark.parametrize(("settings", "ends_with_it"), [
+    ({}, True),
+    ({"preset": "best"}, True),
+    ({"polish": False}, False),
+    ({"preset": "paper"}, False),
+])  # fmt: skip
+def test_tasks_with_an_operator_end_with_it(key, stripes, settings, ends_with_it):
+    x = blurred(stripes)
+    mask = jax.random.bernoulli(key, 0.5, (24, 28))
+    driver = partial(_fitted, x)
+    small = dipjax.super_resolve(
+        key, Downsample(2)(stripes), factor=2, driver=driver, **settings
+    ).image
+    half = dipjax.inpaint(key, stripes, mask, driver=driver, **settings).image
+    for image, left in ((small, x), (half, jnp.where(mask[..., None], stripes, x))):
+        assert (psnr(image, stripes) > psnr(left, stripes) + 2) == ends_with_it
+        assert np.array_equal(image, left) != ends_with_it
+
+
+def _fitted(x, key, objective, shape, **_):
+    """A driver whose fit is `x`."""
+    return dipjax.Restoration(*[x] * 5, jnp.zeros(1), jnp.int32(1), x, None, jnp.int32(0))
+
+
+def test_refined_maps(A, key, stripes):
+    xs = jnp.stack([blurred(stripes), stripes[::-1]])
+    ys = jax.vmap(A)(xs)
+    both = jax.vmap(refined, (0, None, 0))(xs, A, ys)
+    for x, y, image in zip(xs, ys, both, strict=True):
+        np.testing.assert_allclose(image, refined(x, A, y), atol=1e-3)

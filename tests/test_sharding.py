@@ -96,8 +96,7 @@ def test_leading_axes_have_to_agree(key):
 def test_results_of_an_ensemble_come_home(key):
     y = jax.random.uniform(key, (8, 6, 3))
     tiny = dict(generator=dipjax.Hourglass(widths=(), sigmoid=False), steps=1)
-    # Not polished: with fewer patches than each has entries, that magnifies rounding.
-    run = partial(dipjax.ensemble, dipjax.denoise, key, y, members=3, polish=False, **tiny)
+    run = partial(dipjax.ensemble, dipjax.denoise, key, y, members=3, **tiny)
     result = run(how="devices", batch=1)
     assert len(result.members.devices()) == 1
     np.testing.assert_allclose(result.mean, run(how="map").mean, atol=1e-5)

@@ -35,7 +35,7 @@ def mask(key):
 
 
 def test_denoise(key, x):
-    result = dipjax.denoise(key, x, clipped=False, polish=False, **TINY)
+    result = dipjax.denoise(key, x, clipped=False, **TINY)
     assert result.image.shape == x.shape
     np.testing.assert_array_equal(result.image, result.average)
 

@@ -51,15 +51,22 @@ def nonlocal_bayes(
     if min(y.shape[:2]) < FIRST["side"]:
         raise ValueError(f"a picture of shape {y.shape} is smaller than a patch of 5 x 5")
     if pilot is None:
-        pilot = jnp.clip(_estimate(y, y, sigma, noisy=True, **FIRST), 0, 1)
+        pilot = jnp.clip(grouped(y, y, sigma, noisy=True, **FIRST), 0, 1)
     pilot = images.check(pilot, "pilot")
     if pilot.shape != y.shape:
         raise ValueError(f"pilot of shape {pilot.shape} for a picture of shape {y.shape}")
-    return jnp.clip(_estimate(y, pilot, sigma, noisy=False, **SECOND), 0, 1)
+    return jnp.clip(grouped(y, pilot, sigma, noisy=False, **SECOND), 0, 1)
 
 
 @partial(jax.jit, static_argnames=("noisy", "side", "group"))
-def _estimate(y: Array, pilot: Array, sigma: float, *, noisy: bool, side: int, group: int) -> Array:
+def grouped(
+    y: Array, pilot: Array, sigma: float | Array, *, noisy: bool, side: int, group: int
+) -> Array:
+    """`y` (H, W, C) by groups of `group` patches of `side` pixels that are alike in the pilot.
+
+    One stage of `nonlocal_bayes`; nothing is looked at. `noisy` says that the pilot is as noisy as
+    `y`, which its covariance then holds already.
+    """
     Y, P = _patches(y, side), _patches(pilot, side)
     h, w, d = Y.shape
     Y, P = Y.reshape(-1, d), P.reshape(-1, d)
@@ -75,7 +82,7 @@ def _estimate(y: Array, pilot: Array, sigma: float, *, noisy: bool, side: int, g
     return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)
 
 
-def _gaussian(Y: Array, P: Array, sigma: float, noisy: bool) -> Array:
+def _gaussian(Y: Array, P: Array, sigma: float | Array, noisy: bool) -> Array:
     """A group of patches (n, d) by the formula above."""
     centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
     variance = EPSILON + (0 if noisy else sigma**2)
