@@ -21,8 +21,8 @@ POLISH, SMOOTH = 0.8, 0.05
 OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
 
 # Of `refined`: chosen on crops of the same six, for factors of 4 and 8 and half of the pixels.
-ROUNDS, MOMENTUM = 16, 0.8
-WIDE, NARROW = 6 / 255, 3 / 255  # how far the first and the last image may be off
+ROUNDS, MOMENTUM = 24, 0.8
+WIDE, NARROW = 6 / 255, 2 / 255  # how far the first and the last image may be off
 ALIKE = {"side": 4, "group": 40}
 # What a measurement may be off: more is better for one with noise or of a JPEG file, and worse for
 # others (0.1 dB for four times as much).
@@ -70,7 +70,7 @@ def refined(x: Array, A: Operator, y: Array) -> Array:
         z_k = x_k + 0.8 (x_k - x_{k-1})
         x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
 
-    `s` is half a level of 8 bits, and `sigma_k`, from 6 / 255 to 3 / 255 in 16 rounds, what an
+    `s` is half a level of 8 bits, and `sigma_k`, from 6 / 255 to 2 / 255 in 24 rounds, what an
     image may be off, for non-local Bayes as for the measurement. What the generator has drawn, the
     groups of alike patches make sharper, and every round returns to what was measured.
 

@@ -129,7 +129,10 @@ def trajectory(who: str, task: str, name: str, size: int, *rest) -> dict[str, An
 
 
 def pace(task: str, size: int) -> dict[str, Any]:
-    """Seconds a step of dipjax's fast preset and of the peer's forms, on the same problem."""
+    """Seconds a step of dipjax's fast preset and of the peer's forms, on the same problem.
+
+    With `finish`, the seconds of what comes behind the fit, as a contestant of one step.
+    """
     p = quality.problem(task, next(iter(quality.CROPS[task])), size)
     asked: list[Any] = []
 
@@ -139,7 +142,17 @@ def pace(task: str, size: int) -> dict[str, Any]:
 
     p.task(jax.random.key(0), jnp.asarray(p.y), preset="fast", driver=driver)
     n = turn_steps("fast", size)
-    racers = [Contestant("dipjax", partial(ours, *asked, n))]
+    image = jnp.full(p.truth.shape, 0.5)
+
+    def finish(steps: int = 1) -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(quality.finished(p, image))
+        return time.perf_counter() - start
+
+    racers = [
+        Contestant("dipjax", partial(ours, *asked, n)),
+        Contestant("finish", lambda: finish),
+    ]
     for form, options in forms().items():
         make = partial(quality.peer_fit, task, p, options)
         racers.append(Contestant(form, partial(theirs, make, max(n // 8, 2)), base(form, PEERS)))

@@ -30,7 +30,7 @@ COMMANDS = ("list", "table")
 
 def main(
     names: Annotated[tuple[str, ...], tyro.conf.Positional],
-    scale: Literal["tiny", "cpu", "paper", "best"] = "cpu",
+    scale: Literal["tiny", "cpu", "fast", "paper", "best"] = "cpu",
     data: Path | None = DATA,
     output: Path = RESULTS,
     seed: int = 0,
@@ -42,8 +42,9 @@ def main(
 
     Args:
         names: of the experiments, or "all"; "list" shows them, "table" what was measured.
-        scale: tiny (a minute each on two cores), cpu (the fast preset), paper (the published
-            settings, for a GPU), best (the preset `best` on whole pictures, for a GPU).
+        scale: tiny (a minute each on two cores), cpu (the fast preset, on crops), fast (on
+            whole pictures), paper (the published settings, for a GPU), best (the preset `best` on
+            whole pictures, likewise).
         data: the folder with the paper's pictures; a folder that is not there for free ones.
         output: the folder of the results.
         seed: of all randomness.

@@ -176,6 +176,7 @@ def quality(record: Record, size: int) -> str:
         speed = {"dipjax": _best(pace, "dipjax", ""), "peer": _best(pace, "torch", "float32")}
         if not pairs or not all(speed.values()):
             continue
+        speed["finish"] = pace.get("finish", {}).get("seconds", 0)
         for estimate in ("average", "iterate", "best average"):
             c = comparison(*zip(*pairs, strict=True), estimate, speed)
             seconds = [NONE if s is None else f"{s:.0f}" for s in c["seconds"].values()]

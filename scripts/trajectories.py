@@ -43,7 +43,8 @@ def comparison(
         own: those of dipjax for the same crops; its estimate is always the average.
         estimate: of the peer, at its end "average" or "iterate", or the "best average" of all,
             at which it would have had to stop.
-        pace: seconds a step of "dipjax" and of the "peer".
+        pace: seconds a step of "dipjax" and of the "peer", and once of "finish", behind a fit of
+            dipjax.
 
     Returns:
         `target` in dB, `steps` and `seconds` until both have it (None where it is not
@@ -53,7 +54,8 @@ def comparison(
     our_steps, ours = mean_curve(own, "average")
     target = max(curve) if estimate.startswith("best") else curve[-1]
     counts = {"peer": reached(steps, curve, target), "dipjax": reached(our_steps, ours, target)}
-    seconds = {who: n and n * pace[who] for who, n in counts.items()}
+    behind = {"dipjax": pace.get("finish", 0), "peer": 0}
+    seconds = {who: n and n * pace[who] + behind[who] for who, n in counts.items()}
     return {
         "target": target,
         "steps": counts,

@@ -113,6 +113,8 @@ def test_seconds_until_both_are_as_good():
     c = trajectories.comparison(peers, own, "average", {"dipjax": 0.1, "peer": 1.0})
     assert c["target"] == 3 and c["published"] == 75
     assert c["steps"] == {"peer": 50, "dipjax": 50} and c["speedup"] == pytest.approx(10)
+    c = trajectories.comparison(peers, own, "average", {"dipjax": 0.1, "peer": 1.0, "finish": 5})
+    assert c["seconds"] == {"peer": 50, "dipjax": 10} and c["speedup"] == 5
     own[1]["average"] = [2.0, 2.0]
     c = trajectories.comparison(peers, own, "iterate", {"dipjax": 0.1, "peer": 1.0})
     assert c["steps"] == {"peer": 75, "dipjax": None} and c["speedup"] is None and c["end"] == 2

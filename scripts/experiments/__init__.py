@@ -8,6 +8,7 @@ from . import (
     prior_effect,
     quality,
     readme,
+    refined,
     restoring,
     samples,
     slide,
@@ -25,6 +26,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
     "quality": quality.EXPERIMENT,
+    "refined": refined.EXPERIMENT,
     "slide": slide.EXPERIMENT,
     "readme": readme.EXPERIMENT,
 }

@@ -44,6 +44,7 @@ SCALES = {
     for scale in (
         Scale("tiny", "fast", 64, 2),  # a minute on two cores
         Scale("cpu", "fast", 128, 3),  # an hour or so
+        Scale("fast", "fast", None, None),  # whole pictures, hours
         Scale("paper", "paper", None, None),  # the published settings, for a GPU
         Scale("best", "best", None, None),  # ours, likewise
     )

@@ -15,7 +15,7 @@ from .denoising import noisy
 from .lab import Experiment, Found, Lab, Record
 from .pictures import COLOUR, GREY, public
 from .rules import Array
-from .super_resolution import larger, problem, smaller
+from .super_resolution import kernel, larger, problem, smaller
 
 PRESETS = ("paper", "fast", "best")
 SIGMAS = (25, 50, 10)
@@ -62,7 +62,8 @@ def _enlarge(lab: Lab, table: str, name: str, preset: str) -> Found:
     truth, _, where = problem(lab, table, name)
     factor = sets.which(table)[1]
     y = smaller(truth, factor)
-    task = partial(dipjax.super_resolve, lab.key, y, factor=factor, preset=preset)
+    settings = {"factor": factor, "kernel": kernel(preset), "preset": preset}
+    task = partial(dipjax.super_resolve, lab.key, y, **settings)
     shown = {"bicubic": larger(y, factor)}
     return _found(lab, truth, task, shown, partial(rules.luma, where=where))
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from PIL import Image
 
 import dipjax
+from dipjax.operators import Kernel
 
 from . import rules, sets, tables
 from .lab import Experiment, Found, Lab, Record, middle, resized
@@ -29,6 +30,7 @@ def _enlarge(lab: Lab, table: str, name: str) -> Found:
         lab.key,
         y,
         factor=factor,
+        kernel=kernel(lab.scale.preset),
         preset=lab.scale.preset,
         driver=lab.driver(truth),
         **lab.fewer(250),
@@ -66,6 +68,11 @@ def smaller(x: Array, factor: int) -> Array:
     """As the authors made their small pictures: Pillow's LANCZOS, in 8 bits (TARGETS Q17)."""
     h, w = x.shape[:2]
     return resized(x, h // factor, w // factor)
+
+
+def kernel(preset: str) -> Kernel:
+    """Of the published energy, or the one by which the small pictures were made."""
+    return "lanczos2" if preset == "paper" else "lanczos3"
 
 
 def larger(y: Array, factor: int) -> Array:
