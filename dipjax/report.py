@@ -50,6 +50,7 @@ class Watch:
         caught: the Ctrl-C since the watch was made.
         state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
+        told: what the task has said that it does behind a fit.
     """
 
     reference: Array | None = None
@@ -63,6 +64,7 @@ class Watch:
     caught: list[int] = field(default_factory=list)
     state: fitting.Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @property
     def interrupted(self) -> bool:
@@ -107,6 +109,12 @@ class Watch:
         self.reason = str(Reason(int(result.stop_reason)))
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return result
+
+    def tell(self, what: str) -> None:
+        """The task goes on behind its fit, for some seconds in which no bar moves."""
+        self.told.append(what)
+        if not self.quiet:
+            tqdm.write(f"{self.label} {what}".strip(), file=sys.stderr)
 
     def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
         """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
@@ -277,6 +285,8 @@ def summary(record: dict[str, Any]) -> str:
         f"{record['output']}: {steps} steps in {seconds['run']:.1f} s, "
         f"and {seconds['compile']:.1f} s of compilation"
     ]
+    if seconds.get("polish"):
+        lines[0] += f"; polished in {seconds['polish']:.1f} s"
     if many:
         lines.append(f"the mean of {record['members']}; their std is {record['std']['mean']:.4f}")
     if "after" in record:

@@ -99,6 +99,7 @@ def denoise(
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
     if polish and finishes(fidelity, preset):
+        _tell(driver, "polishing")
         s = energy.s if isinstance(energy, Risk) else _level(y, white)
         result = result._replace(image=polished(jnp.clip(result.image, 0, 1), y, s))
     if clipped and finishes(fidelity, preset):
@@ -194,6 +195,7 @@ def inpaint(
     A = Mask(m)
     result = _fit(task, key, data_term(A, y), y.shape, preset, driver, settings)
     if polish and preset != "paper":
+        _tell(driver, "polishing")
         result = result._replace(image=refined(result.image, A, y))
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
@@ -241,6 +243,7 @@ def super_resolve(
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
     result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
     if polish and preset != "paper":
+        _tell(driver, "polishing")
         result = result._replace(image=refined(result.image, A, y))
     return result
 
@@ -392,6 +395,11 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
         if getattr(driver, "ended", False):
             break
     return fits
+
+
+def _tell(driver: Driver, what: str) -> None:
+    """What is done now, to a driver that shows how it goes, as `report.Watch` does."""
+    getattr(driver, "tell", lambda what: None)(what)
 
 
 def _mean(fits: list[Restoration]) -> Restoration:

@@ -54,11 +54,12 @@ def test_denoise(folder, capsys):
     assert run(line) == 0
     assert images.load("out.png").shape == PIXELS.shape
     assert (folder / "out.pdf").stat().st_size > 1000
-    assert "PSNR" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "PSNR" in out and "polished in" in out and "polishing" in err
     record = json.loads((folder / "out.json").read_text())
     assert (record["task"], record["seed"], record["steps"]) == ("denoise", 3, 2)
     assert record["settings"]["optimizer"] == "adam(0.01)"
-    assert set(record["seconds"]) == {"compile", "run"}
+    assert set(record["seconds"]) == {"compile", "run", "polish"}
     assert {"dipjax", "jax", "python"} <= set(record["versions"]) and record["devices"]
     x, true = images.load("out.png"), images.load("true.png")
     psnr = -10 * np.log10(np.mean((x - true) ** 2))
@@ -258,7 +259,7 @@ def test_members_are_fits_of_their_own_and_the_result_their_mean(folder, capfd):
     line = "denoise in.png -o out.png --members 3 --std std.png --json out.json --seed 5"
     assert run(line + " --reference true.png --no-polish") == 0
     out, err = capfd.readouterr()
-    assert "3 x 2 steps" in out and "the mean of 3" in out
+    assert "3 x 2 steps" in out and "the mean of 3" in out and "polish" not in out + err
     assert all(f"member {i}/3 fitting" in err for i in (1, 2, 3))
 
     y = images.load("in.png")

@@ -112,7 +112,7 @@ def row(record: Record) -> dict[str, Any]:
         "restored": record.numbers["after"],
         "published": record.numbers["published"],
         "steps": record.meta["steps"],
-        "seconds": round(record.meta["seconds"]["run"]),
+        "seconds": round(record.meta["total seconds"] - record.meta["seconds"]["compile"]),
     }
 
 
