@@ -1,6 +1,5 @@
 """What the commands of the tasks share: their options, what is looked at first, and the run."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -117,14 +116,12 @@ def restore(
     task = partial(task, generator=plan.generator, driver=watch, **steps)
     if plan.tile and options.members > 1:
         raise ValueError(f"{plan.text}: too large for members; leave out --members")
-    begin = time.perf_counter()
     if plan.tile:
         image = _tiles(task, key, (y, *data), plan.tile, factor, options, watch)
         std, of_members = None, {}
     else:
         result, of_members = _members(task, key, (y, *data), options.members, watch)
         image, std = result.mean, result.std
-    whole = time.perf_counter() - begin
 
     alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
     images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
@@ -146,9 +143,6 @@ def restore(
         **report.total(watch.fits),
         **report.environment(),
     }
-    if watch.told:
-        fits = record["seconds"]
-        record["seconds"] = {**fits, "polish": round(max(whole - sum(fits.values()), 0), 2)}
     if options.members > 1:
         record |= of_members
     if reference is not None:

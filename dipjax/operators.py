@@ -222,7 +222,7 @@ def check_adjoint(operator: Operator, shape: Shape, *, key: Array | None = None)
     return float(jnp.abs(gap) / (jnp.linalg.norm(y) * jnp.linalg.norm(u)))
 
 
-ROUNDS = 10  # of conjugate gradients: a hundred-thousandth of the residual for all kernels here
+ITERATIONS = 10  # of conjugate gradients: a hundred-thousandth of the residual for all kernels here
 
 
 def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) -> Array:
@@ -234,17 +234,17 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
     Args:
         x: an image (H, W, C).
         A: a linear operator.
-        y: the measurement, of the shape of `A(x)`.
+        y: the measurement, of the shape of `A(x)`; without a ridge one that some image has.
         ridge: `r`, not negative.
 
     Returns:
-        The image (H, W, C), by at most 10 rounds of conjugate gradients.
+        The image (H, W, C), by at most 10 steps of conjugate gradients.
 
     Raises:
         TypeError: for an operator that is not linear.
     """
     residual = y - A(x)
-    u, _ = cg(lambda u: A(A.T(u)) + ridge * u, residual, tol=1e-6, maxiter=ROUNDS)
+    u, _ = cg(lambda u: A(A.T(u)) + ridge * u, residual, tol=1e-6, maxiter=ITERATIONS)
     return x + A.T(u)
 
 

@@ -40,6 +40,11 @@ class Relay:
     end: FitState | None = None
     leaves: list[np.ndarray] | None = None  # of an end that comes from a file
 
+    @property
+    def ended(self) -> bool:
+        """Whether its driver says that something other than a rule ended a fit."""
+        return getattr(self.driver, "ended", False)
+
     def __call__(self, key: Array, objective, shape, *, steps: int, **settings) -> Restoration:
         if self.leaves is not None:
             self.end, self.leaves = _unflatten(self.leaves, key, objective, shape, **settings), None

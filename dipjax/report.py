@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -50,7 +50,6 @@ class Watch:
         caught: the Ctrl-C since the watch was made.
         state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
-        told: what the task has said that it does behind a fit.
     """
 
     reference: Array | None = None
@@ -64,7 +63,6 @@ class Watch:
     caught: list[int] = field(default_factory=list)
     state: fitting.Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
 
     @property
     def interrupted(self) -> bool:
@@ -110,11 +108,14 @@ class Watch:
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return result
 
-    def tell(self, what: str) -> None:
-        """The task goes on behind its fit, for some seconds in which no bar moves."""
-        self.told.append(what)
+    def polish(self, work: Callable[[], Array]) -> Array:
+        """What a task does behind its fit, for some seconds in which no bar moves."""
         if not self.quiet:
-            tqdm.write(f"{self.label} {what}".strip(), file=sys.stderr)
+            tqdm.write(f"{self.label} polishing".strip(), file=sys.stderr)
+        begin = time.perf_counter()
+        image = jax.block_until_ready(work())
+        self.fits[-1]["seconds"]["polish"] = round(time.perf_counter() - begin, 2)
+        return image
 
     def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
         """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
@@ -164,8 +165,8 @@ def _seconds(chunks: np.ndarray) -> dict[str, float]:
 
 def total(fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Steps and seconds of several fits together."""
-    names = ("compile", "run")
-    seconds = {name: round(sum(fit["seconds"][name] for fit in fits), 2) for name in names}
+    names = dict.fromkeys(("compile", "run", *(name for fit in fits for name in fit["seconds"])))
+    seconds = {n: round(sum(fit["seconds"].get(n, 0) for fit in fits), 2) for n in names}
     return {"steps": sum(fit["steps"] for fit in fits), "seconds": seconds}
 
 
@@ -285,7 +286,7 @@ def summary(record: dict[str, Any]) -> str:
         f"{record['output']}: {steps} steps in {seconds['run']:.1f} s, "
         f"and {seconds['compile']:.1f} s of compilation"
     ]
-    if seconds.get("polish"):
+    if "polish" in seconds:
         lines[0] += f"; polished in {seconds['polish']:.1f} s"
     if many:
         lines.append(f"the mean of {record['members']}; their std is {record['std']['mean']:.4f}")

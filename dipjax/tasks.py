@@ -99,9 +99,8 @@ def denoise(
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = _fit("denoise", key, energy, y.shape, preset, driver, settings)
     if polish and finishes(fidelity, preset):
-        _tell(driver, "polishing")
         s = energy.s if isinstance(energy, Risk) else _level(y, white)
-        result = result._replace(image=polished(jnp.clip(result.image, 0, 1), y, s))
+        result = _behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s))
     if clipped and finishes(fidelity, preset):
         result = result._replace(image=clipping.undo(result.image, y, sigma=white))
     return result
@@ -173,7 +172,7 @@ def inpaint(
             scattered; thin strokes as of "text"; nearly all ("sparse", 98 % as published);
             a large "hole".
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
-            `polish.refined`), but for `preset="paper"`.
+            `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
@@ -195,8 +194,7 @@ def inpaint(
     A = Mask(m)
     result = _fit(task, key, data_term(A, y), y.shape, preset, driver, settings)
     if polish and preset != "paper":
-        _tell(driver, "polishing")
-        result = result._replace(image=refined(result.image, A, y))
+        result = _behind(result, driver, lambda x: refined(x, A, y))
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -219,7 +217,7 @@ def super_resolve(
         factor: by how much to enlarge, an integer of at least 2.
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
-            `polish.refined`), but for `preset="paper"`.
+            `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
@@ -243,8 +241,7 @@ def super_resolve(
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
     result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
     if polish and preset != "paper":
-        _tell(driver, "polishing")
-        result = result._replace(image=refined(result.image, A, y))
+        result = _behind(result, driver, lambda x: refined(x, A, y))
     return result
 
 
@@ -397,9 +394,16 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
     return fits
 
 
-def _tell(driver: Driver, what: str) -> None:
-    """What is done now, to a driver that shows how it goes, as `report.Watch` does."""
-    getattr(driver, "tell", lambda what: None)(what)
+def _behind(result: Restoration, driver: Driver, polish: Callable[[Array], Array]) -> Restoration:
+    """The result with its image polished, but where the fit was cut short by Ctrl-C or failing.
+
+    A driver that shows how it goes, as `report.Watch` does, has a method `polish` that is given
+    the work.
+    """
+    if getattr(driver, "ended", False):
+        return result
+    told = getattr(driver, "polish", lambda work: work())
+    return result._replace(image=told(lambda: polish(result.image)))
 
 
 def _mean(fits: list[Restoration]) -> Restoration:

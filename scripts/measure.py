@@ -142,7 +142,7 @@ def pace(task: str, size: int) -> dict[str, Any]:
 
     p.task(jax.random.key(0), jnp.asarray(p.y), preset="fast", driver=driver)
     n = turn_steps("fast", size)
-    image = jnp.full(p.truth.shape, 0.5)
+    image = jnp.asarray(p.truth)
 
     def finish(steps: int = 1) -> float:
         start = time.perf_counter()

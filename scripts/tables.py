@@ -1,6 +1,7 @@
 """The records of the benchmark as Markdown."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import fmean
@@ -176,7 +177,8 @@ def quality(record: Record, size: int) -> str:
         speed = {"dipjax": _best(pace, "dipjax", ""), "peer": _best(pace, "torch", "float32")}
         if not pairs or not all(speed.values()):
             continue
-        speed["finish"] = pace.get("finish", {}).get("seconds", 0)
+        # Records of before the polish have none.
+        speed["finish"] = pace["finish"].get("seconds", math.nan) if "finish" in pace else 0
         for estimate in ("average", "iterate", "best average"):
             c = comparison(*zip(*pairs, strict=True), estimate, speed)
             seconds = [NONE if s is None else f"{s:.0f}" for s in c["seconds"].values()]

@@ -70,7 +70,7 @@ def grouped(
     Y, P = _patches(y, side), _patches(pilot, side)
     h, w, d = Y.shape
     Y, P = Y.reshape(-1, d), P.reshape(-1, d)
-    sums, counts = jnp.zeros_like(Y), jnp.zeros(len(Y))
+    sums, counts = jnp.zeros_like(Y), jnp.zeros(len(Y), Y.dtype)
 
     def block(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
         sums, counts = carry
@@ -86,7 +86,7 @@ def _gaussian(Y: Array, P: Array, sigma: float | Array, noisy: bool) -> Array:
     """A group of patches (n, d) by the formula above."""
     centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
     variance = EPSILON + (0 if noisy else sigma**2)
-    A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d) + variance * jnp.eye(d)
+    A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d) + variance * jnp.eye(d, dtype=P.dtype)
     return Y - sigma**2 * centred @ _inverse(A)
 
 
@@ -137,8 +137,8 @@ def _patches(x: Array, side: int) -> Array:
 def _fold(sums: Array, counts: Array, side: int) -> Array:
     """The mean of the patches, pixel by pixel."""
     h, w, c = sums.shape[0], sums.shape[1], sums.shape[2] // side**2
-    x = jnp.zeros((h + side - 1, w + side - 1, c))
-    n = jnp.zeros((h + side - 1, w + side - 1, 1))
+    x = jnp.zeros((h + side - 1, w + side - 1, c), sums.dtype)
+    n = jnp.zeros((h + side - 1, w + side - 1, 1), sums.dtype)
     for k, (i, j) in enumerate(_corners(side)):
         x = x.at[i : i + h, j : j + w].add(sums[..., k * c : (k + 1) * c])
         n = n.at[i : i + h, j : j + w].add(counts)
