@@ -161,7 +161,7 @@ def test_refined_maps_with_masks_of_their_own(key, stripes, over):
     for x, m, y, image in zip(xs, masks, ys, many, strict=True):
         gap = jnp.abs(image - refined(x, Mask(m), y))
         # By another rounding a group may take another of two equally distant patches.
-        assert jnp.quantile(gap, 0.99) < 1e-4 and gap.max() < 0.01
+        assert jnp.quantile(gap, 0.9) < 1e-4 and gap.max() < 0.01
 
 
 def test_refined_takes_any_precision(A, stripes, x64):
