@@ -33,7 +33,7 @@ from race import Contestant, Turn, race, reason
 from starts import compile, memory, occupy, start
 
 import dipjax
-from dipjax import tasks
+from dipjax import stopping, tasks
 
 
 def step(preset: str, size: int) -> dict[str, Any]:
@@ -140,7 +140,8 @@ def pace(task: str, size: int) -> dict[str, Any]:
         asked.extend((objective, shape, settings))
         return dipjax.Restoration(*[jnp.zeros(shape)] * 5, jnp.zeros(1), jnp.zeros((), int))
 
-    p.task(jax.random.key(0), jnp.asarray(p.y), preset="fast", driver=driver)
+    settings = {"preset": "fast", "stop": stopping.never()}  # as in a trajectory
+    p.task(jax.random.key(0), jnp.asarray(p.y), driver=driver, **settings)
     n = turn_steps("fast", size)
     image = jnp.asarray(p.truth)
 
