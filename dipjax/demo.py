@@ -46,7 +46,7 @@ def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Dr
             x * mask,
             partial(tasks.inpaint, mask=mask, steps=600),
         ),
-        "4 times smaller": (small, large, partial(tasks.super_resolve, steps=1000)),
+        "4 times smaller": (small, large, partial(tasks.super_resolve, steps=600)),
     }
 
 

@@ -181,7 +181,7 @@ def quality(record: Record, size: int) -> str:
         speed["finish"] = pace["finish"].get("seconds", math.nan) if "finish" in pace else 0
         for estimate in ("average", "iterate", "best average"):
             c = comparison(*zip(*pairs, strict=True), estimate, speed)
-            seconds = [NONE if s is None else f"{s:.0f}" for s in c["seconds"].values()]
+            seconds = [NONE if s is None else f"{s:.2g}" for s in c["seconds"].values()]
             gain = f"{c['speedup']:.1f}" if c["speedup"] else f"ends at {c['end']:.2f} dB"
             row = [f"{task}, {len(pairs)} crops", estimate, f"{c['target']:.2f}"]
             body.append([*row, f"{c['published']:.0f}", *seconds, gain])
