@@ -10,7 +10,7 @@ import pytest
 import dipjax
 from dipjax import noise
 from dipjax.metrics import psnr
-from dipjax.operators import Downsample, Mask
+from dipjax.operators import Downsample, Lambda, Mask
 from dipjax.polish import EXACT, polished, refined
 
 S = 0.1
@@ -115,6 +115,13 @@ def test_a_fit_is_refined_by_what_is_alike_in_it(A, stripes):
     better = refined(x, A, y)
     assert psnr(better, stripes) > psnr(x, stripes) + 5
     assert jnp.abs(A(better) - y).max() < 20 * EXACT < jnp.abs(A(x) - y).max()
+
+
+def test_an_operator_of_your_own(stripes):
+    """A blur, undone as far as rounding allows."""
+    A = Lambda(noise.local_mean)
+    y = jnp.round(255 * A(stripes)) / 255
+    assert psnr(refined(y, A, y), stripes) > psnr(y, stripes) + 10
 
 
 def test_what_is_flat_and_measured_so_stays(A):
