@@ -26,7 +26,7 @@ def items(lab: Lab) -> dict[str, Callable[[], Found]]:
 def _half(lab: Lab, name: str) -> Found:
     if lab.pictures.data:
         truth, y, methods = sets.inpainted(lab.pictures.data, name)
-        mask = (y > 0).astype(y.dtype)
+        mask = sets.known(truth, y)
     else:
         truth, methods = public(name)[..., :1], {}
         mask = scattered(lab.key, truth, 0.5)

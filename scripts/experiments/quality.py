@@ -72,7 +72,7 @@ def _inpaint(lab: Lab, name: str, preset: str) -> Found:
     if lab.pictures.data:
         truth, y, _ = sets.inpainted(lab.pictures.data, name)
         truth, y = lab.crop(truth), lab.crop(y)
-        mask = (y > 0).astype(y.dtype)
+        mask = sets.known(truth, y)
     else:
         truth = lab.crop(public(name)[..., :1])
         mask = jax.random.bernoulli(lab.key, 0.5, truth.shape).astype(truth.dtype)

@@ -45,7 +45,7 @@ def _fill(lab: Lab, table: str, name: str) -> Found:
     truth, y, methods = sets.inpainted(lab.pictures.data, name)
     truth, y, *others = (lab.crop(x) for x in (truth, y, *methods.values()))
     methods = dict(zip(methods, others, strict=True))
-    mask = (y > 0).astype(y.dtype)
+    mask = sets.known(truth, y)
     methods["DIP, pasted"] = jnp.where(mask > 0, y, methods["DIP"])
     for first in ("nearest", "DIP"):
         image = refined(jnp.asarray(methods[first]), Mask(mask), y)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 
 from dipjax import images
@@ -39,6 +40,16 @@ def inpainted(data: Path, name: str) -> tuple[Array, Array, dict[str, Array]]:
     folder = data / "inpaint50"
     truth, y = (load(folder / f"{name}_{kind}.png")[..., :1] for kind in ("GT", "masked"))
     return truth, y, {k: x[..., :1] for k, x in _found(folder, name, FILES["inpaint"])}
+
+
+def known(truth: Array, y: Array) -> Array:
+    """The mask of a picture with half of its pixels, 0 where one is missing.
+
+    Where the picture itself is black nothing tells which are: half of these are known, by a coin.
+    Peppers256 has black margins.
+    """
+    coin = jax.random.bernoulli(jax.random.key(0), 0.5, y.shape)
+    return ((y > 0) | (coin & (truth == 0))).astype(y.dtype)
 
 
 def enlarged(data: Path, name: str, folder: str, factor: int) -> tuple[Array, dict[str, Array]]:
