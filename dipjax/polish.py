@@ -20,8 +20,8 @@ PILOT = 0.3  # how much of the pilot is the fit; of .3 and .5, on pictures of sc
 POLISH, SMOOTH = 0.8, 0.05
 OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5 % of y are lost
 
-# Of `refined`: chosen on crops of the same six, for factors of 4 and 8 and half of the pixels. On
-# three of them text gains 2 to 3 dB, a tenth of the pixels .4 to .9, a hole .1 to 1.
+# Of `refined`: chosen on the same six, boat and peppers256, for factors of 4 and 8 and half of the
+# pixels. On three of the six text gains 2 to 3 dB, a tenth of the pixels .4 to .9, a hole .1 to 1.
 ROUNDS, MOMENTUM = 24, 0.8
 WIDE, NARROW = 6 / 255, 2 / 255  # how far the first and the last image may be off
 ALIKE = {"side": 4, "group": 40}
