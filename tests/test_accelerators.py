@@ -12,6 +12,7 @@ import pytest
 from jax import lax
 
 import dipjax
+from dipjax.baselines import nonlocal_bayes
 from dipjax.generators import Hourglass, convolution, functions
 from dipjax.generators.convolution import convolve
 from dipjax.presets import precision
@@ -32,10 +33,12 @@ def with_gradients(f, *args):
     return jax.jit(both)(*args)
 
 
-@pytest.fixture(params=[1, 32 * 32], ids=["library", "patches"])
+@pytest.fixture(params=[(1, 1), (1, 32**2), (32**2, 1)], ids=["library", "of many", "patches"])
 def patches(request, monkeypatch):
-    """Either form of the convolution, whatever the size."""
-    monkeypatch.setattr(convolution, "PATCHES", request.param)
+    """Each form of the convolution, whatever the size."""
+    one, many = request.param
+    monkeypatch.setattr(convolution, "PATCHES", one)
+    monkeypatch.setattr(convolution, "PATCHES_OF_MANY", many)
 
 
 @pytest.mark.parametrize(("k", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (5, 3)])
@@ -67,10 +70,17 @@ def test_several_images_at_once(kernels, key, x64, patches, accelerator):
 
 
 def test_kernels_of_their_own_are_no_grouped_convolution(key, accelerator):
-    x, w = jnp.zeros((2, 50, 50, 3)), jnp.zeros((2, 3, 3, 3, 4))
+    x, w = jnp.zeros((2, 70, 70, 3)), jnp.zeros((2, 3, 3, 3, 4))
     text = str(jax.make_jaxpr(jax.vmap(convolve))(x, w))
     assert text.count("conv_general_dilated") == 2
     assert "feature_group_count=2" not in text
+
+
+def test_kernels_of_small_images_are_one_product(key, accelerator):
+    x, w = jnp.zeros((2, 50, 50, 3)), jnp.zeros((2, 3, 3, 3, 4))
+    text = str(jax.make_jaxpr(jax.vmap(convolve))(x, w))
+    assert "conv_general_dilated" not in text and text.count("dot_general") == 1
+    assert "conv_general_dilated" in str(jax.make_jaxpr(convolve)(x[0], w[0]))
 
 
 def test_channels_are_filled_up_to_pieces_of_16_bytes():
@@ -157,3 +167,12 @@ def test_presets_convolve_in_bfloat16(accelerator):
 
 def test_presets_convolve_in_float32_on_the_cpu():
     assert precision() == jnp.float32
+
+
+def test_nonlocal_bayes(key, x64, cleared, monkeypatch):
+    """All groups at once, instead of some that a CPU's cache holds."""
+    y = jax.random.uniform(key, (24, 26, 1))
+    on_cpu = nonlocal_bayes(y, sigma=0.1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    jax.clear_caches()
+    assert_equal(nonlocal_bayes(y, sigma=0.1), on_cpu)

@@ -92,25 +92,27 @@ def deconvolve(x: Array, w: Array) -> Array:
 # --- accelerators: the library's convolution -----------------------------------------------
 
 PIECE = 16  # bytes: cuDNN fills up channels to whole pieces, by a kernel of its own each time
-PATCHES = 32 * 32  # pixels: up to so few, one product for all members is quicker
+PATCHES = 32 * 32  # pixels: up to so few, one product is as quick, for one image and for many
+PATCHES_OF_MANY = 64 * 64  # up to so few, one product for all members is quicker than one by one
 
 
 def _library(x: Array, w: Array, stride: int) -> Array:
-    if _small(x, stride):
+    if _small(x.shape, stride, PATCHES):
         return _patches(x, w, stride)
     return _by_member(stride)[0](_filled(x, -1), _filled(w, 2))
 
 
 def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
-    if _small(x, stride):
+    if _small(x.shape, stride, PATCHES):
         return jax.vjp(partial(_patches, stride=stride), x, w)[1](dy)
     dx, dw = _by_member(stride)[1](_filled(x, -1), _filled(w, 2), dy)
     c = x.shape[-1]
     return dx[..., :c], dw[:, :, :c]
 
 
-def _small(x: Array, stride: int) -> bool:
-    return x.shape[0] * x.shape[1] <= (stride * PATCHES**0.5 + 2) ** 2
+def _small(shape: tuple[int, ...], stride: int, most: int) -> bool:
+    """Whether the convolution of a padded image (H, W, C) makes at most so many pixels."""
+    return shape[0] * shape[1] <= (stride * most**0.5 + 2) ** 2
 
 
 def _patches(x: Array, w: Array, stride: int) -> Array:
@@ -135,7 +137,8 @@ def _filled(x: Array, axis: int) -> Array:
 def _by_member(stride: int) -> tuple[Callable, Callable]:
     """The convolution and its backward pass; where kernels differ by image, one after another.
 
-    By the rule of JAX `vmap` would make one grouped convolution of them, which is slow.
+    By the rule of JAX `vmap` would make one grouped convolution of them, which is slow. Small ones
+    are one product for all images.
     """
 
     def forward(x: Array, w: Array) -> Array:
@@ -146,15 +149,25 @@ def _by_member(stride: int) -> tuple[Callable, Callable]:
     def backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
         return jax.vjp(forward, x, w)[1](dy)
 
-    return _one_by_one(forward), _one_by_one(backward)
+    def products(x: Array, w: Array) -> Array:
+        return _patches(x, w, stride)
+
+    def products_backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
+        return jax.vjp(products, x, w)[1](dy)
+
+    return _one_by_one(forward, products, stride), _one_by_one(backward, products_backward, stride)
 
 
-def _one_by_one(fn: Callable) -> Callable:
-    """`fn`, whose `vmap` is the loop, written out."""
+def _one_by_one(fn: Callable, at_once: Callable, stride: int) -> Callable:
+    """`fn`, whose `vmap` is the loop, written out; of small images that of `at_once`."""
     one = custom_vmap(fn)
 
     @one.def_vmap
     def rule(size: int, batched: list[bool], *args: Array) -> tuple[Any, Any]:
+        if _small(args[0].shape[batched[0] :], stride, PATCHES_OF_MANY):
+            result = jax.vmap(at_once, [0 if many else None for many in batched])(*args)
+            return result, jax.tree.map(lambda _: True, result)
+
         def member(i: int) -> Any:
             return one(*(x[i] if many else x for x, many in zip(args, batched, strict=True)))
 
