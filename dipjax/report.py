@@ -28,7 +28,8 @@ from dipjax.stopping import Reason
 Array = jax.Array
 
 FIGURES = (".png", ".pdf", ".svg", ".jpg")
-EVERY = 10  # steps between two looks: a Ctrl-C waits no longer than these
+# Steps between two looks, in one dispatch: a Ctrl-C waits no longer than these, less than a second.
+EVERY, EVERY_ON_ACCELERATOR = 10, 100
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Watch:
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
         self.settings = settings
-        every = min(EVERY, max(1, settings["steps"] // 2))  # one to compile and one to time
+        often = EVERY if jax.default_backend() == "cpu" else EVERY_ON_ACCELERATOR
+        every = min(often, max(1, settings["steps"] // 2))  # one to compile and one to time
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
         progress, times = None, [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
@@ -94,7 +96,8 @@ class Watch:
                 for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                     times.append(time.perf_counter())
                     bar.set_description(f"{label} fitting".strip(), refresh=False)
-                    bar.set_postfix_str(self._postfix(progress), refresh=False)
+                    if not self.quiet:
+                        bar.set_postfix_str(self._postfix(progress), refresh=False)
                     bar.update(progress.step - bar.n)
                     if self.caught:
                         break

@@ -27,7 +27,8 @@ STRIDE = 2  # between the patches whose groups are formed
 FIRST = {"side": 5, "group": 160}  # of noisy patches a covariance takes many
 SECOND = {"side": 3, "group": 30}
 EPSILON = 1e-6  # keeps a covariance positive in float32
-BLOCK = 64  # groups at once: a few MB
+BLOCK = 64  # groups at once: a few MB, which lie in a CPU's cache
+WIDE_BLOCK = 2048  # on an accelerator, which is idle with fewer
 
 
 def nonlocal_bayes(
@@ -59,6 +60,7 @@ def nonlocal_bayes(
 
 
 @partial(jax.jit, static_argnames=("noisy", "side", "group"))
+@jax.default_matmul_precision("highest")  # a covariance in TF32 need not be positive
 def grouped(
     y: Array, pilot: Array, sigma: float | Array, *, noisy: bool, side: int, group: int
 ) -> Array:
@@ -76,6 +78,7 @@ def grouped(
         sums, counts = carry
         near = _alike(P, i, (h, w), group)
         x = jax.vmap(partial(_gaussian, sigma=sigma, noisy=noisy))(Y[near], P[near])
+        near = jnp.where(i[:, None] < len(Y), near, len(Y))  # adds to nothing
         return (sums.at[near].add(x), counts.at[near].add(1)), None
 
     (sums, counts), _ = lax.scan(block, (sums, counts), _references(h, w))
@@ -121,11 +124,15 @@ def _alike(P: Array, i: Array, size: tuple[int, int], group: int) -> Array:
 
 
 def _references(h: int, w: int) -> Array:
-    """The indices (blocks, n) of every second patch along rows and columns, and of the last."""
+    """The indices (blocks, n) of every second patch along rows and columns, and of the last.
+
+    What is left of the last block are indices of no patch.
+    """
     rows, columns = (jnp.minimum(jnp.arange(0, n + STRIDE - 1, STRIDE), n - 1) for n in (h, w))
     i = (rows[:, None] * w + columns[None]).ravel()
-    blocks = -(-i.size // BLOCK)
-    return jnp.resize(i, (blocks, min(BLOCK, i.size)))
+    block = BLOCK if jax.default_backend() == "cpu" else WIDE_BLOCK
+    block = min(block, i.size)
+    return jnp.pad(i, (0, -i.size % block), constant_values=h * w).reshape(-1, block)
 
 
 def _patches(x: Array, side: int) -> Array:
