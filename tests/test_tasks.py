@@ -81,7 +81,7 @@ def test_integers_and_grey_are_pictures(key):
 
 def test_the_paper_s_settings(key, x, mask):
     dipjax.denoise(key, x, preset="paper", driver=recorded)
-    assert recorded.settings["generator"] == dipjax.Hourglass()
+    assert recorded.settings["generator"] == dipjax.Hourglass(scale_init="uniform")
     assert recorded.settings["steps"] == 1800
     dipjax.super_resolve(key, jnp.ones((8, 8, 3)), factor=8, preset="paper", driver=recorded)
     assert (recorded.settings["steps"], recorded.settings["jitter"]) == (4000, 0.05)
