@@ -12,6 +12,7 @@ from dipjax import checks, comparison, images, memory, presets, report, tasks
 from dipjax.baselines import Missing, srresnet
 from dipjax.cli_restore import load_reference
 from dipjax.comparison import Entry, Method
+from dipjax.operators import Kernel
 
 Array = jax.Array
 Output = Annotated[Path, arg(aliases=["-o"])]
@@ -23,6 +24,7 @@ def compare(
     reference: Path | None = None,
     task: Literal["denoise", "super-resolve"] = "denoise",
     factor: int = 4,
+    kernel: Kernel = "lanczos2",
     sigma: float | None = None,
     weights: Annotated[Path | None, arg(name="srresnet")] = None,
     preset: str | None = None,
@@ -44,6 +46,7 @@ def compare(
         reference: the true picture, to measure PSNR and SSIM against.
         task: what is wrong with the picture.
         factor: by how much to enlarge, an integer from 2.
+        kernel: how the picture was made small; lanczos2 is close to bicubic.
         sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
             if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
@@ -70,7 +73,7 @@ def compare(
 
     recipe, methods = tasks.denoise, comparison.denoisers(sigma)
     if task == "super-resolve":
-        recipe = partial(tasks.super_resolve, factor=factor)
+        recipe = partial(tasks.super_resolve, factor=factor, kernel=kernel)
         methods = comparison.enlargers(factor, trained)
     watch, key = report.Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
@@ -80,7 +83,8 @@ def compare(
     entries += _run(methods, y, true, quiet)
     report.figure(output, comparison.views(entries, true))
     if json:
-        report.write_json(json, _record(input, task, preset, seed, watch, entries))
+        options = {"factor": factor, "kernel": kernel} if factor > 1 else {"sigma": sigma}
+        report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
     if not quiet:
         print(comparison.table(entries))
         print(f"side by side: {output}")
@@ -123,11 +127,14 @@ def _generator(task, shape: tuple[int, int, int], factor: int) -> Any:
     return plan.generator
 
 
-def _record(input: Path, task: str, preset, seed: int, watch: report.Watch, entries) -> dict:
+def _record(
+    input: Path, task: str, preset, options: dict, seed: int, watch: report.Watch, entries
+) -> dict:
     return {
         "task": task,
         "input": str(input),
         "preset": preset or presets.default_preset(),
+        "options": options,
         "settings": report.describe(watch.settings),
         "steps": watch.steps,
         "seed": seed,

@@ -110,6 +110,7 @@ def restore(
     reference = load_reference(options.reference, shape)
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
+    given = getattr(task, "keywords", {})
     key = jax.random.key(options.seed)
     task = partial(task, preset=options.preset)
     plan = _plan(options, shape, factor, partial(task, key, y, *data))
@@ -135,6 +136,7 @@ def restore(
         "input": str(input),
         "output": str(output),
         "preset": options.preset or presets.default_preset(),
+        "options": report.describe({k: v for k, v in given.items() if v is not None}),
         "settings": report.describe(watch.settings),
         "tile": plan.tile,
         "seed": options.seed,

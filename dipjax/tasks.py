@@ -26,7 +26,7 @@ from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.operators import Downsample, Identity, Kernel, Mask
+from dipjax.operators import Downsample, Identity, Kernel, Mask, Operator
 from dipjax.polish import polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
@@ -192,9 +192,7 @@ def inpaint(
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
     A = Mask(m)
-    result = _fit(task, key, data_term(A, y), y.shape, preset, driver, settings)
-    if polish and preset != "paper":
-        result = _behind(result, driver, lambda x: refined(x, A, y))
+    result = _refined(task, key, A, y, y.shape, polish, preset, driver, settings)
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -239,10 +237,7 @@ def super_resolve(
     A = Downsample(factor, kernel)
     shape = A.domain(y.shape)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
-    if polish and preset != "paper":
-        result = _behind(result, driver, lambda x: refined(x, A, y))
-    return result
+    return _refined(task, key, A, y, shape, polish, preset, driver, settings)
 
 
 def flash_no_flash(
@@ -360,6 +355,16 @@ def sample(
 def _near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) -> Restoration:
     """The fit of `|x - y|^2`."""
     return _fit(task, key, data_term(Identity(), y), y.shape, preset, driver, settings)
+
+
+def _refined(
+    task: str, key, A: Operator, y: Array, shape, polish: bool, preset, driver: Driver, settings
+) -> Restoration:
+    """The fit of `|A x - y|^2`, refined by what was measured, but not as published."""
+    result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
+    if not polish or preset == "paper":
+        return result
+    return _behind(result, driver, lambda x: refined(x, A, y))
 
 
 def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

@@ -108,7 +108,10 @@ def test_options_of_super_resolve_reach_the_task(folder):
         "--no-polish": {"polish": False},
         "--kernel box": {"kernel": "box"},
     }.items():
-        assert run(f"super-resolve in.png -o out.png --force --factor 2 {option}") == 0
+        line = "super-resolve in.png -o out.png --force --factor 2 --json out.json"
+        assert run(f"{line} {option}") == 0
+        asked = json.loads((folder / "out.json").read_text())["options"]
+        assert asked == {"factor": 2, "kernel": "lanczos2", "polish": True} | settings
         expected = dipjax.super_resolve(key, y, factor=2, **settings).image
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1 / 255)
 

@@ -65,9 +65,10 @@ def test_denoisers_side_by_side(folder, capsys):
 
 def test_enlargements_side_by_side(folder):
     line = "compare small.png -o figure.pdf --task super-resolve --factor 2 --reference true.png"
-    assert run(f"{line} --srresnet net.npz --json out.json --quiet") == 0
-    methods = json.loads((folder / "out.json").read_text())["methods"]
-    assert list(methods) == ["bicubic", "SRResNet", "Deep Image Prior"]
+    assert run(f"{line} --srresnet net.npz --json out.json --quiet --kernel box") == 0
+    record = json.loads((folder / "out.json").read_text())
+    assert list(record["methods"]) == ["bicubic", "SRResNet", "Deep Image Prior"]
+    assert record["options"] == {"factor": 2, "kernel": "box"}
 
 
 def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
