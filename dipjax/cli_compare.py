@@ -83,7 +83,8 @@ def compare(
     entries += _run(methods, y, true, quiet)
     report.figure(output, comparison.views(entries, true))
     if json:
-        options = {"factor": factor, "kernel": kernel} if factor > 1 else {"sigma": sigma}
+        enlarging = task == "super-resolve"
+        options = {"factor": factor, "kernel": kernel} if enlarging else {"sigma": sigma}
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
     if not quiet:
         print(comparison.table(entries))

@@ -287,8 +287,12 @@ def iterate(
         run = _started(key, objective, z, settings, tuple(shape), steps, start)
     else:
         run = _resumed(state, steps)
+    length = _length(every, settings.guard)
     while not run.reason:
-        run, image, average = _advance(key, run, objective, settings, every)
+        for _ in range(every // length):
+            run, image, average = _advance(key, run, objective, settings, length)
+            if run.reason:
+                break
         step = int(run.fit.step)
         yield Progress(step, float(run.loss[step - 1]), image, average, run)
     _checked(finish(run))
@@ -443,6 +447,14 @@ def _settings(
     generator = Hourglass(channels=shape[-1]) if generator is None else generator
     jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
     return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
+
+
+def _length(every: int, guard: Guard) -> int:
+    """Equal parts of so many steps, each at most as long as the guard's points are apart."""
+    parts = -(-every // guard.every)
+    while every % parts:
+        parts += 1
+    return every // parts
 
 
 def _resumed(state: Run, steps: int) -> Run:

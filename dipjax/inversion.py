@@ -28,7 +28,7 @@ from dipjax.generators import Pixels
 from dipjax.guard import Guard
 from dipjax.objectives import Objective, TotalVariation
 from dipjax.optimizers import adam, parameter_noise
-from dipjax.presets import OPTIMIZERS, TAPERED, Preset, choose, published
+from dipjax.presets import OPTIMIZERS, TAPERED, Preset, choose, paper_hourglass
 from dipjax.tasks import Driver
 
 Array = jax.Array
@@ -49,7 +49,7 @@ LONG_ADAM = OPTIMIZERS["adam(0.01 -> 0.0002)"] = adam(
 # Jitter of 10, 2 and 0.5 against a code of at most 0.1 (appendix of the inversion notebook).
 HEAVY = optax.piecewise_constant_schedule(10.0, {10_000: 0.2, 15_000: 0.25})
 
-SIX_SCALES = published(widths=(16, 32, 64, 128, 128, 128), downsample="average")
+SIX_SCALES = paper_hourglass(widths=(16, 32, 64, 128, 128, 128), downsample="average")
 INVERSION = SIX_SCALES.clone(
     kernels_down=(7, 7, 5, 5, 3, 3),
     kernels_up=(7, 7, 5, 5, 3, 3),

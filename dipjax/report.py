@@ -23,12 +23,13 @@ from tqdm import tqdm
 import dipjax
 from dipjax import cache, fitting, images, metrics, presets, tiles
 from dipjax.fitting import FitError, Progress, Restoration
+from dipjax.objectives import Scaled
 from dipjax.stopping import Reason
 
 Array = jax.Array
 
 FIGURES = (".png", ".pdf", ".svg", ".jpg")
-# Steps between two looks, in one dispatch: a Ctrl-C waits no longer than these, less than a second.
+# Steps between two looks, which a Ctrl-C waits for; on accelerators they take no longer.
 EVERY, EVERY_ON_ACCELERATOR = 10, 100
 
 
@@ -208,6 +209,8 @@ def _describe(value: Any) -> Any:
             return name
     if isinstance(value, int | float | str):
         return value
+    if isinstance(value, Scaled):
+        return f"{value.weight} * {_describe(value.objective)}"
     if isinstance(value, partial):
         options = ", ".join(f"{name}={option}" for name, option in value.keywords.items())
         return f"{value.func.__name__}({options})"

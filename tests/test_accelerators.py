@@ -33,12 +33,11 @@ def with_gradients(f, *args):
     return jax.jit(both)(*args)
 
 
-@pytest.fixture(params=[(1, 1), (1, 32**2), (32**2, 1)], ids=["library", "of many", "patches"])
+@pytest.fixture(params=[1, 32 * 32], ids=["library", "patches"])
 def patches(request, monkeypatch):
-    """Each form of the convolution, whatever the size."""
-    one, many = request.param
-    monkeypatch.setattr(convolution, "PATCHES", one)
-    monkeypatch.setattr(convolution, "PATCHES_OF_MANY", many)
+    """Either form of the convolution, whatever the size."""
+    monkeypatch.setattr(convolution, "PATCHES", request.param)
+    monkeypatch.setattr(convolution, "PATCHES_OF_MANY", 1)
 
 
 @pytest.mark.parametrize(("k", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (5, 3)])
@@ -58,8 +57,10 @@ def test_convolve(stride, k, channels, key, x64, patches, accelerator):
     assert_equal(ours, with_gradients(plain, x, w))
 
 
+@pytest.mark.parametrize("many", [1, 32 * 32], ids=["one by one", "at once"])
 @pytest.mark.parametrize("kernels", ["of their own", "shared"])
-def test_several_images_at_once(kernels, key, x64, patches, accelerator):
+def test_several_images_at_once(kernels, many, key, x64, patches, accelerator, monkeypatch):
+    monkeypatch.setattr(convolution, "PATCHES_OF_MANY", many)
     x, w = jax.random.normal(key, (2, 8, 7, 3)), jax.random.normal(key, (2, 3, 3, 3, 4))
     w = w if kernels == "of their own" else w[:1].repeat(2, 0)
     each = [with_gradients(convolve, x[i], w[i]) for i in range(2)]
@@ -67,6 +68,8 @@ def test_several_images_at_once(kernels, key, x64, patches, accelerator):
     assert_equal(ours, jax.tree.map(lambda *parts: jnp.stack(parts), *each))
     if kernels == "shared":
         assert_equal(jax.vmap(convolve, (0, None))(x, w[0]), ours[0])
+    one_image = jax.vmap(convolve, (None, 0))(x[0], w)
+    assert_equal(one_image, jnp.stack([convolve(x[0], w[i]) for i in range(2)]))
 
 
 def test_kernels_of_their_own_are_no_grouped_convolution(key, accelerator):
@@ -176,3 +179,5 @@ def test_nonlocal_bayes(key, x64, cleared, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     jax.clear_caches()
     assert_equal(nonlocal_bayes(y, sigma=0.1), on_cpu)
+    text = str(jax.make_jaxpr(lambda y: nonlocal_bayes(y, sigma=0.1))(y))
+    assert text.count("dot_general") * 2 == text.count("Precision.HIGHEST") > 0  # of both operands

@@ -144,6 +144,8 @@ def test_every_task_is_a_command(folder, line, name, capsys):
     code = {"flash_no_flash": "array of shape (8, 6, 3)", "inpaint": "meshgrid"}
     if name in code:
         assert record["settings"]["code"] == code[name]
+    if name == "denoise":
+        assert record["options"]["regularizer"] == "0.1 * TotalVariation"
 
 
 @pytest.mark.slow

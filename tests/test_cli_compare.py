@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import cli, comparison, images, presets, report
+from dipjax import cli, comparison, images, presets, report, tasks
 from dipjax.baselines import SRResNet, srresnet
 from dipjax.generators import Hourglass
 
@@ -63,12 +63,19 @@ def test_denoisers_side_by_side(folder, capsys):
     assert record["steps"] == 2 and record["settings"]["steps"] == 2
 
 
-def test_enlargements_side_by_side(folder):
+def test_enlargements_side_by_side(folder, monkeypatch):
+    task, kernels = tasks.super_resolve, []
+
+    def spied(*args, kernel, **settings):
+        kernels.append(kernel)
+        return task(*args, kernel=kernel, **settings)
+
+    monkeypatch.setattr(tasks, "super_resolve", spied)
     line = "compare small.png -o figure.pdf --task super-resolve --factor 2 --reference true.png"
     assert run(f"{line} --srresnet net.npz --json out.json --quiet --kernel box") == 0
     record = json.loads((folder / "out.json").read_text())
     assert list(record["methods"]) == ["bicubic", "SRResNet", "Deep Image Prior"]
-    assert record["options"] == {"factor": 2, "kernel": "box"}
+    assert record["options"] == {"factor": 2, "kernel": "box"} and set(kernels) == {"box"}
 
 
 def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):

@@ -61,6 +61,16 @@ def test_a_nan_is_taken_back(key, objective):
         assert np.isfinite(image).all()
 
 
+def test_how_seldom_one_looks_changes_nothing(key, objective):
+    """Good points are kept as often as the guard says, also between two looks."""
+    options = dict(jitter=AT_7, guard=Guard(every=2))
+    often, seldom = ([*iterate(key, objective, every=n, **options)][-1] for n in (2, 12))
+    for name in ("loss", "image"):
+        a, b = (getattr(progress.state, name) for progress in (often, seldom))
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert seldom.state.kept.setbacks == 1
+
+
 def test_params_and_optimizer_go_back_to_the_good_point_with_smaller_steps(key, objective):
     options = dict(every=1, jitter=AT_7, guard=Guard(every=2), steps=16)
     states = [p.state for p in map(copied, iterate(key, objective, **options))]

@@ -164,6 +164,7 @@ def test_params_of_the_published_networks(key, task):
     assert z.shape[-1] == channels
     params = jax.eval_shape(preset["generator"].init, key, z)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+    assert preset["generator"].scale_init == "uniform"  # TARGETS Q5
 
 
 def test_what_is_missing_chooses_the_settings(key, x, mask):

@@ -79,7 +79,7 @@ def grouped(
         near = _alike(P, i, (h, w), group)
         x = jax.vmap(partial(_gaussian, sigma=sigma, noisy=noisy))(Y[near], P[near])
         near = jnp.where(i[:, None] < len(Y), near, len(Y))  # adds to nothing
-        return (sums.at[near].add(x), counts.at[near].add(1)), None
+        return (sums.at[near].add(x, mode="drop"), counts.at[near].add(1, mode="drop")), None
 
     (sums, counts), _ = lax.scan(block, (sums, counts), _references(h, w))
     return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)

@@ -92,8 +92,9 @@ def deconvolve(x: Array, w: Array) -> Array:
 # --- accelerators: the library's convolution -----------------------------------------------
 
 PIECE = 16  # bytes: cuDNN fills up channels to whole pieces, by a kernel of its own each time
-PATCHES = 32 * 32  # pixels: up to so few, one product is as quick, for one image and for many
-PATCHES_OF_MANY = 64 * 64  # up to so few, one product for all members is quicker than one by one
+# Pixels up to which one product, of one image or of many, is quicker than the library. Its gradient
+# adds the taps of a kernel in the type of the image, the library in float32.
+PATCHES, PATCHES_OF_MANY = 32 * 32, 64 * 64
 
 
 def _library(x: Array, w: Array, stride: int) -> Array:
@@ -111,7 +112,7 @@ def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array
 
 
 def _small(shape: tuple[int, ...], stride: int, most: int) -> bool:
-    """Whether the convolution of a padded image (H, W, C) makes at most so many pixels."""
+    """Whether a 3 x 3 convolution of a padded image (H, W, C) makes at most so many pixels."""
     return shape[0] * shape[1] <= (stride * most**0.5 + 2) ** 2
 
 
@@ -135,10 +136,9 @@ def _filled(x: Array, axis: int) -> Array:
 
 @cache
 def _by_member(stride: int) -> tuple[Callable, Callable]:
-    """The convolution and its backward pass; where kernels differ by image, one after another.
+    """The convolution and its backward pass, with a rule of their own for many images.
 
-    By the rule of JAX `vmap` would make one grouped convolution of them, which is slow. Small ones
-    are one product for all images.
+    Where kernels differ by image JAX would make one grouped convolution of them, which is slow.
     """
 
     def forward(x: Array, w: Array) -> Array:
@@ -155,11 +155,11 @@ def _by_member(stride: int) -> tuple[Callable, Callable]:
     def products_backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
         return jax.vjp(products, x, w)[1](dy)
 
-    return _one_by_one(forward, products, stride), _one_by_one(backward, products_backward, stride)
+    return _for_many(forward, products, stride), _for_many(backward, products_backward, stride)
 
 
-def _one_by_one(fn: Callable, at_once: Callable, stride: int) -> Callable:
-    """`fn`, whose `vmap` is the loop, written out; of small images that of `at_once`."""
+def _for_many(fn: Callable, at_once: Callable, stride: int) -> Callable:
+    """`fn`, whose `vmap` is the loop, written out; of small images it is that of `at_once`."""
     one = custom_vmap(fn)
 
     @one.def_vmap

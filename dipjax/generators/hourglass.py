@@ -40,9 +40,9 @@ class Hourglass(Generator):
             +-- down (/2) -- deep -- scale i+1 -- x2 -- join -- up -- mix (1x1) --> image
 
     The default is the network of the paper for denoising and super-resolution: 2 217 831
-    params for a code of 32 channels (Ulyanov et al. 2018, Fig. 21 of the supplement). An option
-    with one value per scale takes a tuple, from the finest scale to the coarsest; a single
-    value holds for every scale.
+    params for a code of 32 channels (Ulyanov et al. 2018, Fig. 21 of the supplement); the presets
+    of its experiments have another `scale_init`, too. An option with one value per scale takes a
+    tuple, from the finest scale to the coarsest; a single value holds for every scale.
 
     Attributes:
         channels: of the image that is generated.
