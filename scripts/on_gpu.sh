@@ -4,15 +4,20 @@
 #     scripts/on_gpu.sh 9 OUT "denoise --scale paper" "inpaint --scale best" ...
 #
 # Three at once: on a GPU a fit takes seconds, and the compilation of one for a new size keeps a
-# dozen cores busy for half a minute. Without Triton's products it is half of that. Finished
-# pictures are kept, so that the next call goes on: unpack OUT/records.tgz into scripts/results.
+# dozen cores busy for half a minute. Without Triton's products it is half of that. The seconds in
+# the records are those of a shared GPU. Finished pictures are kept, so that the next call goes on:
+# unpack OUT/records.tgz, which has the new ones, into scripts/results.
 set -u
 seconds=$((60 * $1)) out=$(realpath "$2")
 shift 2
 cd "$(dirname "$0")/.." || exit
+begin=$(mktemp)
 
-export PYTHONPATH=.:scripts${PYTHONPATH:+:$PYTHONPATH} XLA_PYTHON_CLIENT_PREALLOCATE=false
+export PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH} XLA_PYTHON_CLIENT_PREALLOCATE=false
 export XLA_FLAGS=${XLA_FLAGS:---xla_gpu_autotune_level=2 --xla_gpu_enable_triton_gemm=false}
 printf '%s\0' "$@" | timeout "$seconds" xargs -0 -P 3 -I{} \
     sh -c 'python3 scripts/reproduce.py {} --quiet'
-tar czf "$out/records.tgz" --exclude='*.png' -C scripts/results .
+status=$?
+cd scripts/results && find . -name '*.json' -newer "$begin" -print0 |
+    tar czf "$out/records.tgz" --null -T -
+exit $status  # 124 where the time was over

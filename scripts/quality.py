@@ -162,5 +162,5 @@ def peer_fit(task: str, p: Problem, form: dict[str, Any]):
     import peer
 
     options = {name: PUBLISHED[task][name] for name in ("jitter", "rate")}
-    build = partial(peer.hourglass, 32, channels=p.truth.shape[-1])
+    build = partial(peer.hourglass, 32, channels=p.truth.shape[-1], scale_init="uniform")
     return peer.Fit(build, p.y, p.energy(), shape=p.truth.shape[:2], **options, **form)

@@ -9,7 +9,12 @@ import optax
 from dipjax import codes, generators, optimizers
 
 LIBRARY = generators.Hourglass(
-    widths=(16, 32, 64, 128, 128, 128), skips=0, kernels_down=5, mix=False, upsample="nearest"
+    widths=(16, 32, 64, 128, 128, 128),
+    skips=0,
+    kernels_down=5,
+    mix=False,
+    upsample="nearest",
+    scale_init="uniform",
 )
 CODE = partial(codes.uniform, channels=1)
 
