@@ -244,13 +244,14 @@ def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
 
 def test_ctrl_c_saves_the_tiles_so_far(folder, monkeypatch):
     images.save("large.png", RNG.random((16, 30, 3)))
-    postfix = report.Watch._postfix
+    iterate = report.fitting.iterate
 
-    def interrupt(self, progress):
-        os.kill(os.getpid(), signal.SIGINT)
-        return postfix(self, progress)
+    def interrupt(*args, **settings):
+        for progress in iterate(*args, **settings):
+            os.kill(os.getpid(), signal.SIGINT)
+            yield progress
 
-    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    monkeypatch.setattr(report.fitting, "iterate", interrupt)
     line = "denoise large.png -o out.png --tile 16 --tiles kept --json out.json --steps 100"
     assert run(line) == 130
     before, after = images.load("large.png"), images.load("out.png")
