@@ -287,14 +287,13 @@ def iterate(
         run = _started(key, objective, z, settings, tuple(shape), steps, start)
     else:
         run = _resumed(state, steps)
-    length = _length(every, settings.guard)
+    parts, done = _parts(every, settings.guard), 0
     while not run.reason:
-        for _ in range(every // length):
-            run, image, average = _advance(key, run, objective, settings, length)
-            if run.reason:
-                break
-        step = int(run.fit.step)
-        yield Progress(step, float(run.loss[step - 1]), image, average, run)
+        run, image, average = _advance(key, run, objective, settings, every // parts)
+        done += 1
+        if run.reason or done % parts == 0:
+            step = int(run.fit.step)
+            yield Progress(step, float(run.loss[step - 1]), image, average, run)
     _checked(finish(run))
 
 
@@ -449,12 +448,12 @@ def _settings(
     return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
 
 
-def _length(every: int, guard: Guard) -> int:
-    """Equal parts of so many steps, each at most as long as the guard's points are apart."""
+def _parts(every: int, guard: Guard) -> int:
+    """In how many equal parts to make so many steps, none longer than good points are apart."""
     parts = -(-every // guard.every)
     while every % parts:
         parts += 1
-    return every // parts
+    return parts
 
 
 def _resumed(state: Run, steps: int) -> Run:

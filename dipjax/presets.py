@@ -47,8 +47,8 @@ TAPERED: Preset = {**PUBLISHED, "generator": paper_hourglass(widths=(16, 32, 64,
 
 # Down-sampling by averages and no skips but coarse ones: what is kept is coarse. In the presets
 # `fast` they, and the one for holes, have scales that start at 1, with which they were chosen.
-JPEG = {"widths": (8, 16, 32, 64, 128), "skips": (0, 0, 0, 4, 4)}
-SPARSE = {"widths": (16, 32, 64, 128, 128), "skips": 0, "downsample": "average"}
+JPEG: dict[str, Any] = {"widths": (8, 16, 32, 64, 128), "skips": (0, 0, 0, 4, 4)}
+SPARSE: dict[str, Any] = {"widths": (16, 32, 64, 128, 128), "skips": 0, "downsample": "average"}
 FLASH = ("nearest", "nearest", "bilinear", "bilinear", "bilinear")
 
 PRESETS: dict[str, dict[str, Preset]] = {
