@@ -71,9 +71,10 @@ def compare(
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     true = load_reference(reference, shape)
 
-    recipe, methods = tasks.denoise, comparison.denoisers(sigma)
+    recipe, methods, options = tasks.denoise, comparison.denoisers(sigma), {"sigma": sigma}
     if task == "super-resolve":
-        recipe = partial(tasks.super_resolve, factor=factor, kernel=kernel)
+        options = {"factor": factor, "kernel": kernel}
+        recipe = partial(tasks.super_resolve, **options)
         methods = comparison.enlargers(factor, trained)
     watch, key = report.Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
@@ -83,8 +84,6 @@ def compare(
     entries += _run(methods, y, true, quiet)
     report.figure(output, comparison.views(entries, true))
     if json:
-        enlarging = task == "super-resolve"
-        options = {"factor": factor, "kernel": kernel} if enlarging else {"sigma": sigma}
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
     if not quiet:
         print(comparison.table(entries))

@@ -4,9 +4,10 @@
 #     scripts/on_gpu.sh 9 OUT "denoise --scale paper" "inpaint --scale best" ...
 #
 # Three at once: on a GPU a fit takes seconds, and the compilation of one for a new size keeps a
-# dozen cores busy for half a minute. Without Triton's products it is half of that. The seconds in
-# the records are those of a shared GPU. Finished pictures are kept, so that the next call goes on:
-# unpack OUT/records.tgz, which has the new ones, into scripts/results.
+# dozen cores busy for half a minute; the flags leave out some of the search for the quickest kernels
+# (all of it must not be: a step took more than a second). The seconds in the records are those of a
+# shared GPU. Finished pictures are kept, so that the next call goes on: unpack OUT/records.tgz,
+# which has the new ones, into scripts/results.
 set -u
 seconds=$((60 * $1)) out=$(realpath "$2")
 shift 2

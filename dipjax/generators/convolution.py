@@ -105,7 +105,7 @@ def _library(x: Array, w: Array, stride: int) -> Array:
 
 def _library_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
     if _small(x.shape, stride, PATCHES):
-        return jax.vjp(partial(_patches, stride=stride), x, w)[1](dy)
+        return _patches_backward(x, w, dy, stride)
     dx, dw = _by_member(stride)[1](_filled(x, -1), _filled(w, 2), dy)
     c = x.shape[-1]
     return dx[..., :c], dw[:, :, :c]
@@ -125,6 +125,10 @@ def _patches(x: Array, w: Array, stride: int) -> Array:
         for a, b in np.ndindex(k, k)
     ]
     return jnp.concatenate(taps, -1) @ w.reshape(-1, w.shape[-1])
+
+
+def _patches_backward(x: Array, w: Array, dy: Array, stride: int) -> tuple[Array, Array]:
+    return jax.vjp(partial(_patches, stride=stride), x, w)[1](dy)
 
 
 def _filled(x: Array, axis: int) -> Array:
@@ -149,13 +153,7 @@ def _by_member(stride: int) -> tuple[Callable, Callable]:
     def backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
         return jax.vjp(forward, x, w)[1](dy)
 
-    def products(x: Array, w: Array) -> Array:
-        return _patches(x, w, stride)
-
-    def products_backward(x: Array, w: Array, dy: Array) -> tuple[Array, Array]:
-        return jax.vjp(products, x, w)[1](dy)
-
-    return _for_many(forward, products, stride), _for_many(backward, products_backward, stride)
+    return _for_many(forward, _patches, stride), _for_many(backward, _patches_backward, stride)
 
 
 def _for_many(fn: Callable, at_once: Callable, stride: int) -> Callable:
@@ -165,7 +163,8 @@ def _for_many(fn: Callable, at_once: Callable, stride: int) -> Callable:
     @one.def_vmap
     def rule(size: int, batched: list[bool], *args: Array) -> tuple[Any, Any]:
         if _small(args[0].shape[batched[0] :], stride, PATCHES_OF_MANY):
-            result = jax.vmap(at_once, [0 if many else None for many in batched])(*args)
+            axes = [0 if many else None for many in batched]
+            result = jax.vmap(partial(at_once, stride=stride), axes)(*args)
             return result, jax.tree.map(lambda _: True, result)
 
         def member(i: int) -> Any:
