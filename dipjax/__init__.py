@@ -11,6 +11,7 @@ from dipjax import features as features
 from dipjax import generators as generators
 from dipjax import guard as guard
 from dipjax import images as images
+from dipjax import kernels as kernels
 from dipjax import memory as memory
 from dipjax import metrics as metrics
 from dipjax import noise as noise
@@ -45,6 +46,7 @@ from dipjax.notebook import show as show
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term
+from dipjax.tasks import deblur as deblur
 from dipjax.tasks import denoise as denoise
 from dipjax.tasks import enhance as enhance
 from dipjax.tasks import flash_no_flash as flash_no_flash

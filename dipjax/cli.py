@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_compare, cli_features, images, memory, noise, report, tasks
+from dipjax import cache, cli_compare, cli_features, images, kernels, memory, noise, report, tasks
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.fitting import FitError
@@ -145,6 +145,37 @@ def super_resolve(
 
 
 @app.command
+def deblur(
+    input: Positional[Path],
+    output: Output,
+    kernel: Path | None = None,
+    gaussian: float | None = None,
+    disc: float | None = None,
+    motion: tuple[float, float] | None = None,
+    polish: bool = True,
+    common: OmitArgPrefixes[Options] = COMMON,
+):
+    """Sharpen a picture whose blur is known. Give one of the four kernels.
+
+    Args:
+        input: the blurred picture.
+        output: where to save the result; the suffix chooses the format.
+        kernel: a picture of what a point of light has become, bright on black.
+        gaussian: standard deviation of a soft blur, in pixels.
+        disc: radius of the circles of a lens out of focus, in pixels.
+        motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
+            the horizontal.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
+            alone.
+    """
+    picture = images.load_picture(input)
+    k = kernels.checked(_kernel(kernel, gaussian, disc, motion), picture.colour.shape)
+    check_files(output, picture, common, input, kernel)
+    task = partial(tasks.deblur, kernel=k, polish=polish)
+    restore("deblur", picture, input, output, common, task)
+
+
+@app.command
 def flash_no_flash(
     input: Positional[Path],
     flash: Path,
@@ -268,6 +299,19 @@ def _mask(picture: Picture, path: Path | None, alpha: bool, colour: str | None) 
     mask = images.load_picture(path).colour
     _check_size(path, "the mask", mask, picture)
     return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
+
+
+def _kernel(path: Path | None, gaussian, disc, motion) -> jax.Array:
+    """The picture of a point."""
+    if sum(option is not None for option in (path, gaussian, disc, motion)) != 1:
+        raise ValueError(
+            "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
+        )
+    if path is not None:
+        return jnp.asarray(images.load_picture(path).colour.mean(-1))
+    if gaussian is not None:
+        return kernels.gaussian(gaussian)
+    return kernels.motion(*motion) if disc is None else kernels.disc(disc)
 
 
 def _check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:

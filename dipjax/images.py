@@ -84,6 +84,12 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
     return jnp.asarray(x)
 
 
+def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The middle (h, w) = `shape[:2]` of an image (H, W, C) that is at least as large."""
+    i, j = ((n - m) // 2 for n, m in zip(image.shape[:2], shape[:2], strict=True))
+    return image[i : i + shape[0], j : j + shape[1]]
+
+
 def _check_type(dtype: np.dtype, name: str) -> None:
     if dtype.name in WHITE or jnp.issubdtype(dtype, jnp.floating):
         return

@@ -137,7 +137,8 @@ class Watch:
         loss = f"loss {progress.loss:.4g}"
         if self.reference is None:
             return loss
-        return f"{loss}, PSNR {metrics.psnr(progress.average, self.reference):.2f} dB"
+        seen = images.middle(progress.average, self.reference.shape)  # a fit may reach beyond
+        return f"{loss}, PSNR {metrics.psnr(seen, self.reference):.2f} dB"
 
     @contextmanager
     def catches_ctrl_c(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
     denoise, remove_jpeg_artifacts   E(x) = |x - y|^2, or |x - y|_1 where outliers are
     inpaint                          E(x) = |m * x - m * y|^2      m = 1 where y is known
     super_resolve                    E(x) = |A x - y|^2            A keeps every n-th pixel
+    deblur                           E(x) = |k * x - y|^2          k is the picture of a point
     flash_no_flash                   E(x) = |x - y|^2              z = the flash picture
     enhance                          x_e = y + (y - x_c)           x_c fits y, but coarsely
 
@@ -20,14 +21,14 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from dipjax import clipping, codes, images, noise, stopping
+from dipjax import clipping, codes, images, kernels, noise, stopping
 from dipjax.codes import Code
 from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.operators import Downsample, Identity, Kernel, Mask, Operator
-from dipjax.polish import polished, refined
+from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask, Operator
+from dipjax.polish import BLURRED, EXACT, polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
 from dipjax.stopping import Reason
@@ -36,6 +37,7 @@ Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
+PICTURES = ("image", "last", "average", "best", "std")  # of a `Restoration`
 
 
 def denoise(
@@ -240,6 +242,54 @@ def super_resolve(
     return _refined(task, key, A, y, shape, polish, preset, driver, settings)
 
 
+def deblur(
+    key: Array,
+    y: Array,
+    kernel: Array,
+    *,
+    sigma: float | None = None,
+    polish: bool = True,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Sharpen a picture whose blur is known: `E(x) = |k * x - y|^2`.
+
+    What is fitted reaches beyond the picture by half of the kernel on each side, from where light
+    has come into it, and is cut to the picture in the end: nothing is assumed of its border.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        kernel: `k` (h, w), the picture of a point of light, such as `kernels.disc(3)`; it is scaled
+            to the sum 1.
+        sigma: standard deviation of the noise, for the polish; estimated if not given.
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but where `preset="paper"` is asked for.
+        preset: "paper" (its network and settings of super-resolution; deblurring is ours), "fast",
+            the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the average of the iterates, polished.
+
+    Raises:
+        ValueError: for a picture of another shape or range, a kernel that is none or larger than
+            the picture, a sigma that is no level of noise, or an unknown preset.
+    """
+    y = images.check(y)
+    A = Blur(kernels.checked(kernel, y.shape).astype(y.dtype))
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+    s = noise.level_by_brightness(y).mean() if white is None else white
+    by = {"s": jnp.maximum(s, EXACT), "wide": BLURRED}
+    shape = A.domain(y.shape)
+    result = _refined("deblur", key, A, y, shape, polish, preset, driver, settings, **by)
+    seen = {name: images.middle(getattr(result, name), y.shape) for name in PICTURES}
+    return result._replace(**seen)
+
+
 def flash_no_flash(
     key: Array,
     y: Array,
@@ -358,13 +408,13 @@ def _near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) ->
 
 
 def _refined(
-    task: str, key, A: Operator, y: Array, shape, polish: bool, preset, driver: Driver, settings
+    task: str, key, A: Operator, y, shape, polish: bool, preset, driver, settings, **by
 ) -> Restoration:
     """The fit of `|A x - y|^2`, refined by what was measured, but not as published."""
     result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
     if not polish or preset == "paper":
         return result
-    return _behind(result, driver, lambda x: refined(x, A, y))
+    return _behind(result, driver, lambda x: refined(x, A, y, **by))
 
 
 def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

@@ -14,6 +14,7 @@ MODULES = (
     dipjax.generators,
     dipjax.guard,
     dipjax.images,
+    dipjax.kernels,
     dipjax.metrics,
     dipjax.objectives,
     dipjax.operators,
@@ -50,6 +51,7 @@ def test_key_comes_first(function):
 @pytest.mark.parametrize(
     "task",
     [
+        dipjax.deblur,
         dipjax.denoise,
         dipjax.inpaint,
         dipjax.super_resolve,
@@ -75,6 +77,7 @@ def test_the_names_of_the_contract():
         "denoise",
         "inpaint",
         "super_resolve",
+        "deblur",
         "remove_jpeg_artifacts",
         "flash_no_flash",
         "enhance",

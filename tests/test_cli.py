@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import dipjax
-from dipjax import cli, images, memory, report, tasks
+from dipjax import cli, images, kernels, memory, report, tasks
 from dipjax.generators import Hourglass
 
 RNG = np.random.default_rng(0)
@@ -36,6 +36,7 @@ def folder(tmp_path, monkeypatch):
     images.save("mask.png", (RNG.random((8, 6)) > 0.5) * 1.0)
     images.save("small.png", PIXELS[:4, :3])
     images.save("true.png", PIXELS * 0.9)
+    images.save("point.png", np.outer([0, 1, 0], [0.5, 1, 0.5]))
     return tmp_path
 
 
@@ -131,6 +132,8 @@ def test_denoise_says_that_it_sees_salt_and_pepper(folder, capsys):
         ("remove-jpeg-artifacts in.png", "remove_jpeg_artifacts"),
         ("flash-no-flash in.png --flash true.png", "flash_no_flash"),
         ("enhance in.png --strength 2", "enhance"),
+        ("deblur in.png --kernel point.png", "deblur"),
+        ("deblur in.png --motion 3 45", "deblur"),
         ("denoise in.png --tv 0.1 --fidelity l1", "denoise"),
         ("inpaint in.png --mask mask.png --missing hole", "inpaint"),
     ],
@@ -146,6 +149,27 @@ def test_every_task_is_a_command(folder, line, name, capsys):
         assert record["settings"]["code"] == code[name]
     if name == "denoise":
         assert record["options"]["regularizer"] == "0.1 * TotalVariation"
+
+
+def test_options_of_deblur_reach_the_task(folder):
+    y, key = images.load("in.png"), jax.random.key(0)
+    for option, k in {
+        "--kernel point.png": np.outer([0, 1, 0], [0.5, 1, 0.5]),
+        "--gaussian 0.6": kernels.gaussian(0.6),
+        "--disc 1.5": kernels.disc(1.5),
+        "--motion 3 45": kernels.motion(3, 45),
+    }.items():
+        assert run(f"deblur in.png -o out.png --force {option}") == 0
+        expected = dipjax.deblur(key, y, k).image
+        np.testing.assert_allclose(images.load("out.png"), expected, atol=1.5 / 255)
+
+
+def test_tiles_of_another_kernel_are_not_taken(folder, capsys):
+    images.save("large.png", RNG.random((20, 20, 3)))
+    line = "deblur large.png -o out.png --force --tile 16 --tiles kept --gaussian"
+    assert run(f"{line} 0.8") == 0
+    assert run(f"{line} 0.9") == 2
+    assert "something else than tiles" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -394,6 +418,12 @@ MISTAKES = {
     "enhance in.png -o out.png --strength 0": "--strength 0",
     "flash-no-flash in.png -o out.png --flash small.png": "they must agree",
     "flash-no-flash in.png -o true.png --flash true.png --force": "is an input",
+    "deblur in.png -o out.png": "give one of",
+    "deblur in.png -o out.png --disc 1 --gaussian 1": "give one of",
+    "deblur in.png -o out.png --disc 0": "radius 0.0: must be",
+    "deblur in.png -o out.png --motion 30 0": "must not be larger",
+    "deblur in.png -o out.png --kernel black.png": "its sum must be positive",
+    "deblur in.png -o point.png --kernel point.png --force": "is an input",
     "sample -o true.png": "exists already",
     "sample -o out.png --height 0": "--height 0",
     "sample -o out.png --depth 9": "--depth 9",

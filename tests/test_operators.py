@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import convolve
 
 import dipjax
 from dipjax.operators import (
+    Blur,
     Compose,
     Downsample,
     Identity,
@@ -19,6 +21,8 @@ from dipjax.operators import (
 
 SHAPE = (9, 10, 3)
 MASK = np.random.default_rng(0).random(SHAPE[:2]) > 0.5
+KERNEL = jnp.asarray(np.random.default_rng(0).random((3, 4)), jnp.float32).at[1, 2].add(20) / 26
+BORDERS = {"edge": "nearest", "reflect": "mirror", "wrap": "wrap"}  # SciPy's words
 OPERATORS = {
     "identity": Identity(),
     "mask": Mask(jnp.asarray(MASK)),
@@ -29,6 +33,7 @@ OPERATORS = {
         for kernel in ("lanczos2", "lanczos3", "cubic", "box")
         for n in (1, 2, 3, 4)
     },
+    **{f"blur_{border}": Blur(KERNEL, border) for border in ("valid", *BORDERS)},
     "lambda": Lambda(lambda x: x.mean(-1)),
     "compose": Lambda(lambda x: jnp.fft.rfft2(x, axes=(0, 1)).real) @ Downsample(2),
     "adjoint": Downsample(3).T,
@@ -166,6 +171,30 @@ def test_downsample_keeps_constants_at_every_size(kernel):
         y = Downsample(3, kernel)(jnp.full((size, size, 2), 0.3))
         assert y.shape == (-(-size // 3), -(-size // 3), 2)
         np.testing.assert_allclose(y, 0.3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_blur_equals_scipy(border, key):
+    x, k = jax.random.uniform(key, SHAPE), KERNEL[:, :3]
+    oracle = convolve(x, k[..., None], mode=BORDERS[border])
+    np.testing.assert_allclose(Blur(k, border)(x), oracle, atol=1e-6)
+    np.testing.assert_allclose(Blur(k)(x), oracle[1:-1, 1:-1], atol=1e-6)
+
+
+def test_a_point_of_light_becomes_the_kernel():
+    x = jnp.zeros((9, 10, 1)).at[4, 5].set(1)
+    y = Blur(KERNEL, "wrap")(x)[..., 0]
+    np.testing.assert_allclose(y[3:6, 3:7], KERNEL, atol=1e-6)
+    np.testing.assert_allclose(y.sum(), KERNEL.sum(), rtol=1e-6)
+
+
+def test_bad_blur():
+    with pytest.raises(ValueError, match="border must be one of"):
+        Blur(KERNEL, "zero")
+    with pytest.raises(ValueError, match="kernel of 3 x 4 for an image of 9 x 3"):
+        Blur(KERNEL)(jnp.ones((9, 3, 1)))
+    with pytest.raises(ValueError, match="must be .h, w."):
+        Blur(jnp.ones(3))(jnp.ones(SHAPE))
 
 
 @pytest.mark.parametrize("factor", [0, -1, 1.5, "2"])

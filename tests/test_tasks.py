@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, objectives, presets, tasks
+from dipjax import kernels, noise, objectives, polish, presets, tasks
 from dipjax.fitting import Restoration
-from dipjax.operators import Downsample
+from dipjax.operators import Blur, Downsample
 
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
 
@@ -64,6 +64,46 @@ def test_super_resolve_takes_the_paper_s_operator(key, x):
     assert recorded.objective.operator == Downsample(4, "lanczos2")
     dipjax.super_resolve(key, x, factor=2, kernel="box", driver=recorded)
     assert recorded.objective.operator == Downsample(2, "box")
+
+
+def test_deblur_sees_beyond_the_picture(key, x):
+    """By half of the kernel on each side; what is returned is the picture's frame."""
+    k = kernels.motion(4, 20)
+    dipjax.deblur(key, x, 5 * k, driver=recorded)
+    assert recorded.shape == (8 + k.shape[0] - 1, 6 + k.shape[1] - 1, 3)
+    assert isinstance(recorded.objective.operator, Blur)
+    np.testing.assert_allclose(recorded.objective.operator.kernel, k, rtol=1e-6)
+    result = dipjax.deblur(key, x, k, polish=False, **TINY)
+    assert {getattr(result, name).shape for name in tasks.PICTURES} == {x.shape}
+    np.testing.assert_array_equal(result.image, result.average)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_deblur_is_polished_by_the_level_of_the_noise(key, monkeypatch, given):
+    levels = []
+
+    def refined(x, A, y, s, wide):
+        levels.append(float(s))
+        return x
+
+    monkeypatch.setattr(tasks, "refined", refined)
+    x = jnp.full((24, 20, 3), 0.5)
+    y = noise.gaussian(key, x, 0.05)
+    dipjax.deblur(key, y, jnp.ones((3, 3)), driver=recorded, sigma=0.05 if given else None)
+    dipjax.deblur(key, x, jnp.ones((3, 3)), driver=recorded)
+    np.testing.assert_allclose(levels, [0.05, polish.EXACT], rtol=1e-6 if given else 0.2)
+
+
+def test_a_blurred_picture_becomes_sharp(key):
+    """The middle of a larger view, whose light has come in from outside."""
+    i, j = np.mgrid[:38, :38]
+    view = jnp.asarray(np.stack([i % 12 < 6, j % 12 < 6, (i + j) % 14 < 7], -1) * 0.8 + 0.1)
+    k = kernels.gaussian(1.0)
+    y, x = Blur(k)(view.astype(jnp.float32)), view[3:-3, 3:-3]
+    settings = {"generator": dipjax.Hourglass(widths=(8,), skips=4), "steps": 60}
+    result = dipjax.deblur(key, y, k, **settings)
+    before, after = dipjax.metrics.psnr(y, x), dipjax.metrics.psnr(result.image, x)
+    assert after > before + 4 and after > dipjax.metrics.psnr(result.average, x)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 7])
@@ -263,6 +303,13 @@ def test_the_fidelity_is_the_caller_s(key, x):
 def test_bad_pictures(key, task, picture, message):
     with pytest.raises(ValueError, match=message):
         task(key, picture)
+
+
+def test_bad_kernel(key, x):
+    with pytest.raises(ValueError, match="must not be larger"):
+        dipjax.deblur(key, x, jnp.ones((9, 9)))
+    with pytest.raises(ValueError, match="sigma 0: must be positive"):
+        dipjax.deblur(key, x, jnp.ones((3, 3)), sigma=0)
 
 
 @pytest.mark.parametrize("factor", [-1, 0, 1, 7])

@@ -2,6 +2,7 @@
 
 from . import (
     architectures,
+    deblurring,
     denoising,
     impedance,
     inpainting,
@@ -25,6 +26,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **super_resolution.EXPERIMENTS,
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
+    "deblur": deblurring.EXPERIMENT,
     "quality": quality.EXPERIMENT,
     "refined": refined.EXPERIMENT,
     "slide": slide.EXPERIMENT,
