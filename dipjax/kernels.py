@@ -68,8 +68,7 @@ def motion(length: float, angle: float = 0.0) -> Array:
     rows, columns = -t * math.sin(math.radians(angle)), t * math.cos(math.radians(angle))
     at = [np.arange(-(r := math.ceil(np.abs(p).max() - 1e-9)), r + 1) for p in (rows, columns)]
     near_rows, near_columns = (
-        np.maximum(1 - np.abs(a[:, None] - p), 0)
-        for a, p in zip(at, (rows, columns), strict=True)
+        np.maximum(1 - np.abs(a[:, None] - p), 0) for a, p in zip(at, (rows, columns), strict=True)
     )
     return _normalised(near_rows @ near_columns.T)
 

@@ -25,8 +25,8 @@ OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5
 # pixels. On three of the six text gains 2 to 3 dB, a tenth of the pixels .4 to .9, a hole .1 to 1.
 ROUNDS, MOMENTUM = 24, 0.8
 WIDE, NARROW = 6 / 255, 4  # how far the first image may be off, and the last in levels of the noise
-# The first behind a blur, where a fit is farther off: of 6, 20, 30, 50 on crops of kodim03, lena and
-# peppers, blurred by a square, lines and a Gaussian, 0.2 to 1.2 dB better than 6.
+# The first behind a blur, where a fit is farther off: of 6, 20, 30, 50 on crops of kodim03, lena
+# and peppers, blurred by a square, lines and a Gaussian, 0.2 to 1.2 dB better than 6.
 BLURRED = 30 / 255
 ALIKE = {"side": 4, "group": 40}
 # What a measurement may be off: more is better for one with noise or of a JPEG file, and worse for
@@ -69,9 +69,7 @@ def polished(x: Array, y: Array, s: Array) -> Array:
 
 
 @jax.jit
-def refined(
-    x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: float = WIDE
-) -> Array:
+def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: float = WIDE) -> Array:
     """A fit of `y = A x`, by denoising and back-projection in turn, with momentum.
 
         z_k = x_k + 0.8 (x_k - x_{k-1})

@@ -29,8 +29,10 @@ def test_how_far_light_goes():
     """Its variance along rows and columns, in squares of pixels."""
 
     def variance(k):
-        return [np.var(np.repeat(np.arange(len(p)), np.round(1e4 * p).astype(int)))
-                for p in (k.sum(1), k.sum(0))]
+        return [
+            np.var(np.repeat(np.arange(len(p)), np.round(1e4 * p).astype(int)))
+            for p in (k.sum(1), k.sum(0))
+        ]
 
     np.testing.assert_allclose(variance(np.asarray(kernels.gaussian(2.0))), 4, rtol=0.03)
     np.testing.assert_allclose(variance(np.asarray(kernels.disc(6.0))), 36 / 4, rtol=0.02)
@@ -71,9 +73,9 @@ def test_a_kernel_is_scaled():
 @pytest.mark.parametrize(
     ("kernel", "message"),
     [
-        (np.ones((3, 3, 3)), "array .h, w."),
-        (np.ones(3), "array .h, w."),
-        (np.ones((0, 3)), "array .h, w."),
+        (np.ones((3, 3, 3)), r"array \(h, w\)"),
+        (np.ones(3), r"array \(h, w\)"),
+        (np.ones((0, 3)), r"array \(h, w\)"),
         (np.ones((9, 3)), "of 3 x 9 for a picture of 6 x 8: must not be larger"),
         (np.zeros((3, 3)), "sum must be positive"),
         (np.full((3, 3), np.nan), "sum must be positive"),
