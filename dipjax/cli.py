@@ -169,10 +169,12 @@ def deblur(
             alone.
     """
     picture = images.load_picture(input)
-    k = kernels.checked(_kernel(kernel, gaussian, disc, motion), picture.colour.shape)
+    h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
+    given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion}
+    k = kernels.checked(_kernel(max(h, w), **given), (h, w))
     check_files(output, picture, common, input, kernel)
     task = partial(tasks.deblur, kernel=k, polish=polish)
-    restore("deblur", picture, input, output, common, task)
+    restore("deblur", picture, input, output, common, task, said=given)
 
 
 @app.command
@@ -301,14 +303,17 @@ def _mask(picture: Picture, path: Path | None, alpha: bool, colour: str | None) 
     return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
 
 
-def _kernel(path: Path | None, gaussian, disc, motion) -> jax.Array:
-    """The picture of a point."""
-    if sum(option is not None for option in (path, gaussian, disc, motion)) != 1:
+def _kernel(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
+    """The picture of a point, which reaches no farther than a side of the picture."""
+    if sum(option is not None for option in (kernel, gaussian, disc, motion)) != 1:
         raise ValueError(
             "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
         )
-    if path is not None:
-        return jnp.asarray(images.load_picture(path).colour.mean(-1))
+    if kernel is not None:
+        return jnp.asarray(images.load_picture(kernel).colour.mean(-1))
+    reach = max(3 * (gaussian or 0), disc or 0, motion[0] / 2 if motion else 0)
+    if reach > side:
+        raise ValueError(f"a blur that reaches {reach:g} pixels: must be less than {side}")
     if gaussian is not None:
         return kernels.gaussian(gaussian)
     return kernels.motion(*motion) if disc is None else kernels.disc(disc)

@@ -103,14 +103,18 @@ def restore(
     task: Callable,
     *data: np.ndarray,
     factor: int = 1,
+    said: dict | None = None,
 ) -> None:
-    """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one."""
+    """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one.
+
+    The record has the task's keywords and, in place of those that it was made of, what was `said`.
+    """
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     reference = load_reference(options.reference, shape)
     watch = report.Watch(reference, options.quiet)
     steps = {} if options.steps is None else {"steps": options.steps}
-    given = getattr(task, "keywords", {})
+    given = {**getattr(task, "keywords", {}), **(said or {})}
     key = jax.random.key(options.seed)
     task = partial(task, preset=options.preset)
     plan = _plan(options, shape, factor, partial(task, key, y, *data))
@@ -161,9 +165,11 @@ def restore(
 
 def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     """What the memory allows, told in a line."""
-    asked = memory.needs(tasks.asked(task) or {})
+    asked = tasks.asked(task) or {"shape": shape}
+    margin = tuple(n - m for n, m in zip(asked["shape"], shape, strict=True))
     side = (options.tile,) if options.tile else None
-    plan = memory.plan(shape, factor=factor, sides=side, **asked)
+    needs = memory.needs(asked)
+    plan = memory.plan(shape, factor=factor, margin=margin, sides=side, **needs)
     if not options.quiet:
         print(plan.text)
     return plan

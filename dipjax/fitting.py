@@ -88,6 +88,9 @@ class Restoration(NamedTuple):
     setbacks: Array = None  # pyright: ignore[reportAssignmentType]
 
 
+IMAGES = ("image", "last", "average", "best", "std")  # the fields that are images
+
+
 class FitError(RuntimeError):
     """A fit that failed again and again; `.result` is the `Restoration` of its best image."""
 

@@ -4,7 +4,8 @@
     disc        k_ij ~ 1 within the radius                   a lens out of focus
     motion      k_ij ~ 1 along a line                        a camera that moved
 
-`i` and `j` are counted from the middle of an array of odd sides. See `operators.Blur`.
+`i` and `j` are counted from the middle of an array (h, w) of odd sides, which is what all of these
+return, in float32. See `operators.Blur`.
 """
 
 import math
@@ -17,7 +18,7 @@ from jax.typing import ArrayLike
 
 Array = jax.Array
 
-FINE = 16  # samples of a pixel along each side, and of a line along a pixel
+FINE = 16  # lines through a pixel of a disc, and points of a line of motion along a pixel
 
 
 def gaussian(sigma: float) -> Array:
@@ -46,9 +47,12 @@ def disc(radius: float) -> Array:
     """
     _check_length("radius", radius)
     side = 2 * math.ceil(radius - 0.5) + 1
-    at = (np.arange(side * FINE) + 0.5) / FINE - side / 2
-    inside = (at[:, None] ** 2 + at**2 <= radius**2).astype(float)
-    return _normalised(inside.reshape(side, FINE, side, FINE).sum((1, 3)))
+    left = np.arange(side) - side / 2
+    k = np.zeros((side, side))
+    for i in range(FINE):  # lines through each row, of which a chord is within the circle
+        half = np.sqrt(np.maximum(radius**2 - (left + (i + 0.5) / FINE) ** 2, 0))[:, None]
+        k += np.clip(np.minimum(left + 1, half) - np.maximum(left, -half), 0, None)
+    return _normalised(k)
 
 
 def motion(length: float, angle: float = 0.0) -> Array:
@@ -66,6 +70,7 @@ def motion(length: float, angle: float = 0.0) -> Array:
         raise ValueError(f"angle {angle}: must be a number of degrees")
     t = np.linspace(-length / 2, length / 2, math.ceil(length * FINE) + 1)
     rows, columns = -t * math.sin(math.radians(angle)), t * math.cos(math.radians(angle))
+    # A line along an axis has no other rows, though the sine of 180 degrees is not zero.
     at = [np.arange(-(r := math.ceil(np.abs(p).max() - 1e-9)), r + 1) for p in (rows, columns)]
     near_rows, near_columns = (
         np.maximum(1 - np.abs(a[:, None] - p), 0) for a, p in zip(at, (rows, columns), strict=True)
@@ -74,11 +79,11 @@ def motion(length: float, angle: float = 0.0) -> Array:
 
 
 def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """A kernel (h, w) or (h, w, 1) for pictures of this shape, scaled to the sum 1.
+    """A kernel (h, w) or (h, w, 1) for pictures of this shape, as (h, w), scaled to the sum 1.
 
     Raises:
-        ValueError: for a kernel of another form, that holds NaN or sums to nothing, or that is
-            larger than the picture.
+        ValueError: for a kernel of another form, that holds NaN, whose sum is not positive, or that
+            is larger than the picture.
     """
     k = jnp.asarray(kernel)
     k = k[..., 0] if k.ndim == 3 and k.shape[-1] == 1 else k
@@ -86,8 +91,8 @@ def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
         raise ValueError(f"a kernel is an array (h, w), not of shape {jnp.shape(kernel)}")
     if k.shape[0] > shape[0] or k.shape[1] > shape[1]:
         raise ValueError(
-            f"a kernel of {k.shape[1]} x {k.shape[0]} for a picture of {shape[1]} x {shape[0]}: "
-            "must not be larger; cut away its black margins"
+            f"a kernel of {k.shape[1]} x {k.shape[0]} for pictures or tiles of {shape[1]} x "
+            f"{shape[0]} pixels: must not be larger; cut away its black margins"
         )
     if not isinstance(k, Tracer) and not 0 < np.sum(k, dtype=float) < np.inf:
         raise ValueError("a kernel says where the light of a point goes: its sum must be positive")

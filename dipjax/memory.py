@@ -204,6 +204,7 @@ def plan(
     *,
     members: int = 1,
     factor: int = 1,
+    margin: Sequence[int] = (0, 0),
     free: int | None = None,
     sides: Sequence[int] | None = None,
     **fit: Any,
@@ -218,6 +219,7 @@ def plan(
         generator: see `estimate_memory`.
         members: fits that run at the same time.
         factor: pixels of the image for one of the measurement, along each side.
+        margin: rows and columns by which a fit reaches beyond its image, as to deblur.
         free: bytes; `free_memory()` by default.
         sides: of tiles in pixels of the image, to be cut whether it is necessary or not; by
             default only where it is, as large as the memory allows, up to 512.
@@ -231,12 +233,16 @@ def plan(
     if (code := fit.get("code")) is not None and not callable(code):  # that of a tile is smaller
         fit["code"] = partial(_zeros, channels=code.shape[-1])
     h, w, c = shape
-    text = f"{w} x {h} needs {gib(estimate_memory(shape, generator, members, **fit))}"
-    text += f", {gib(free)} are free"
+
+    def forecast(shape: tuple[int, int, int], way: Any) -> int:
+        fitted = shape[0] + margin[0], shape[1] + margin[1], c
+        return estimate_memory(fitted, way, members, **fit)
+
+    text = f"{w} x {h} needs {gib(forecast(shape, generator))}, {gib(free)} are free"
 
     def first(shape: tuple[int, int, int], free: float) -> tuple[str, Any] | None:
         for name, way in _ways(generator):
-            if estimate_memory(shape, way, members, **fit) <= free:
+            if forecast(shape, way) <= free:
                 return name and f" with {name}", way
         return None
 

@@ -17,7 +17,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import fitting, images, metrics, report
+from dipjax import fitting, images, report
 from dipjax.fitting import CHUNK, Progress, Restoration
 from dipjax.tasks import Driver
 
@@ -109,7 +109,7 @@ def _caption(progress: Progress, steps: int, reference: Array | None) -> str:
     text = f"step {progress.step} of {steps}, loss {progress.loss:.4g}"
     if reference is None:
         return text
-    return f"{text}, PSNR {metrics.psnr(progress.average, reference):.2f} dB"
+    return f"{text}, PSNR {report.psnr(progress, reference):.2f} dB"
 
 
 def _html(image: np.ndarray, caption: str) -> str:

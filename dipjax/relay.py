@@ -107,9 +107,10 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
     """The same for the same run: what is restored, how, and with which randomness."""
     content = hashlib.sha256()
     named = [v for option in options if isinstance(option, dict) for v in option.values()]
-    arrays = [value for value in named if isinstance(value, jax.Array)]  # such as a kernel
+    arrays = [value for value in named if isinstance(value, jax.Array | np.ndarray)]  # a kernel
     for array in (jax.random.key_data(key), y, *data, *arrays):
-        content.update(np.ascontiguousarray(array).tobytes())
+        array = np.ascontiguousarray(array)
+        content.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
     plain = [
         option if not isinstance(option, dict) else {k: v for k, v in option.items() if _plain(v)}
         for option in options

@@ -137,8 +137,7 @@ class Watch:
         loss = f"loss {progress.loss:.4g}"
         if self.reference is None:
             return loss
-        seen = images.middle(progress.average, self.reference.shape)  # a fit may reach beyond
-        return f"{loss}, PSNR {metrics.psnr(seen, self.reference):.2f} dB"
+        return f"{loss}, PSNR {psnr(progress, self.reference):.2f} dB"
 
     @contextmanager
     def catches_ctrl_c(self) -> Iterator[None]:
@@ -175,12 +174,17 @@ def total(fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"steps": sum(fit["steps"] for fit in fits), "seconds": seconds}
 
 
+def psnr(progress: Progress, reference: Array) -> Array:
+    """Of the average so far, in dB; of its middle, where the fit reaches beyond the picture."""
+    return metrics.psnr(images.middle(progress.average, reference.shape), reference)
+
+
 def scores(image: Array, reference: Array) -> dict[str, float | None]:
     """PSNR in dB and SSIM of a picture, as they stand in the record; None for what has none."""
-    psnr = float(metrics.psnr(image, reference))
+    db = float(metrics.psnr(image, reference))
     ssim = None if min(image.shape[:2]) < 11 else float(metrics.ssim(image, reference))
     return {
-        "psnr": round(psnr, 3) if np.isfinite(psnr) else None,  # of equal pictures
+        "psnr": round(db, 3) if np.isfinite(db) else None,  # of equal pictures
         "ssim": ssim and round(ssim, 4),
     }
 
@@ -210,6 +214,10 @@ def _describe(value: Any) -> Any:
             return name
     if isinstance(value, int | float | str):
         return value
+    if isinstance(value, tuple):
+        return [_describe(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Scaled):
         return f"{value.weight} * {_describe(value.objective)}"
     if isinstance(value, partial):

@@ -15,6 +15,7 @@ fit ends by itself where its task can tell when (see `presets.by_risk` and `auto
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -23,11 +24,11 @@ from jax.core import Tracer
 
 from dipjax import clipping, codes, images, kernels, noise, stopping
 from dipjax.codes import Code
-from dipjax.fitting import Energy, Restoration, fit
+from dipjax.fitting import IMAGES, Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask, Operator
+from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask
 from dipjax.polish import BLURRED, EXACT, polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
@@ -37,7 +38,6 @@ Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
-PICTURES = ("image", "last", "average", "best", "std")  # of a `Restoration`
 
 
 def denoise(
@@ -194,7 +194,8 @@ def inpaint(
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
     A = Mask(m)
-    result = _refined(task, key, A, y, y.shape, polish, preset, driver, settings)
+    refine = partial(refined, A=A, y=y) if polish else None
+    result = _refined(task, key, data_term(A, y), y.shape, refine, preset, driver, settings)
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -239,7 +240,8 @@ def super_resolve(
     A = Downsample(factor, kernel)
     shape = A.domain(y.shape)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    return _refined(task, key, A, y, shape, polish, preset, driver, settings)
+    refine = partial(refined, A=A, y=y) if polish else None
+    return _refined(task, key, data_term(A, y), shape, refine, preset, driver, settings)
 
 
 def deblur(
@@ -261,9 +263,10 @@ def deblur(
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
-        kernel: `k` (h, w), the picture of a point of light, such as `kernels.disc(3)`; it is scaled
-            to the sum 1.
-        sigma: standard deviation of the noise, for the polish; estimated if not given.
+        kernel: `k` (h, w), the picture of a point of light, seen at its entry (h // 2, w // 2),
+            such as `kernels.disc(3)`; it is scaled to the sum 1.
+        sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
+            the polish. If not given it is estimated, where the picture is neither black nor white.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (its network and settings of super-resolution; deblurring is ours), "fast",
@@ -281,13 +284,20 @@ def deblur(
     """
     y = images.check(y)
     A = Blur(kernels.checked(kernel, y.shape).astype(y.dtype))
-    white = None if sigma is None else noise.checked(y, sigma)[1]
-    s = noise.level_by_brightness(y).mean() if white is None else white
-    by = {"s": jnp.maximum(s, EXACT), "wide": BLURRED}
+    s = _unclipped_level(y) if sigma is None else noise.checked(y, sigma)[1]
+    by = {"A": A, "y": y, "s": jnp.maximum(s, EXACT), "wide": BLURRED}
+    refine = partial(refined, **by) if polish else None
     shape = A.domain(y.shape)
-    result = _refined("deblur", key, A, y, shape, polish, preset, driver, settings, **by)
-    seen = {name: images.middle(getattr(result, name), y.shape) for name in PICTURES}
-    return result._replace(**seen)
+    result = _refined("deblur", key, data_term(A, y), shape, refine, preset, driver, settings)
+    cut = {name: images.middle(getattr(result, name), y.shape) for name in IMAGES}
+    return result._replace(**cut)
+
+
+def _unclipped_level(y: Array) -> Array:
+    """Of the noise of the entries that are neither black nor white, a scalar."""
+    inside = (y > 0) & (y < 1)
+    squares = jnp.where(inside, noise.level_by_brightness(y) ** 2, 0)
+    return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))
 
 
 def flash_no_flash(
@@ -408,13 +418,11 @@ def _near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) ->
 
 
 def _refined(
-    task: str, key, A: Operator, y, shape, polish: bool, preset, driver, settings, **by
+    task: str, key, energy, shape, refine: Callable | None, preset, driver: Driver, settings
 ) -> Restoration:
-    """The fit of `|A x - y|^2`, refined by what was measured, but not as published."""
-    result = _fit(task, key, data_term(A, y), shape, preset, driver, settings)
-    if not polish or preset == "paper":
-        return result
-    return _behind(result, driver, lambda x: refined(x, A, y, **by))
+    """The fit, refined by what was measured, but not as published."""
+    result = _fit(task, key, energy, shape, preset, driver, settings)
+    return result if refine is None or preset == "paper" else _behind(result, driver, refine)
 
 
 def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

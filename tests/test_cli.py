@@ -143,6 +143,8 @@ def test_every_task_is_a_command(folder, line, name, capsys):
     assert images.load("out.png").shape == PIXELS.shape
     record = json.loads((folder / "out.json").read_text())
     assert (record["task"], record["steps"]) == (name, 2)
+    if "motion" in line:
+        assert record["options"] == {"motion": [3, 45], "polish": True}
     assert "PSNR" in capsys.readouterr().out
     code = {"flash_no_flash": "array of shape (8, 6, 3)", "inpaint": "meshgrid"}
     if name in code:
@@ -166,9 +168,9 @@ def test_options_of_deblur_reach_the_task(folder):
 
 def test_tiles_of_another_kernel_are_not_taken(folder, capsys):
     images.save("large.png", RNG.random((20, 20, 3)))
-    line = "deblur large.png -o out.png --force --tile 16 --tiles kept --gaussian"
-    assert run(f"{line} 0.8") == 0
-    assert run(f"{line} 0.9") == 2
+    line = "deblur large.png -o out.png --force --tile 16 --tiles kept --motion 4"
+    assert run(f"{line} 0") == 0
+    assert run(f"{line} 90") == 2  # the same numbers, from above to below
     assert "something else than tiles" in capsys.readouterr().err
 
 
@@ -421,7 +423,9 @@ MISTAKES = {
     "deblur in.png -o out.png": "give one of",
     "deblur in.png -o out.png --disc 1 --gaussian 1": "give one of",
     "deblur in.png -o out.png --disc 0": "radius 0.0: must be",
-    "deblur in.png -o out.png --motion 30 0": "must not be larger",
+    "deblur in.png -o out.png --motion 8 0": "must not be larger",
+    "deblur in.png -o out.png --disc 1e9": "reaches 1e+09 pixels",
+    "deblur large.png -o out.png --motion 20 0 --tile 16": "tiles of 16 x 16",
     "deblur in.png -o out.png --kernel black.png": "its sum must be positive",
     "deblur in.png -o point.png --kernel point.png --force": "is an input",
     "sample -o true.png": "exists already",
@@ -438,6 +442,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     (folder / "cut.png").write_bytes((folder / "in.png").read_bytes()[:60])
     (folder / "dangling.png").symlink_to(folder / "nowhere" / "x.png")
     images.save("half.png", PIXELS * images.load("mask.png"))
+    images.save("large.png", RNG.random((20, 24, 3)))
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
     files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}

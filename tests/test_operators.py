@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.ndimage import convolve
 
 import dipjax
+from dipjax import images
 from dipjax.operators import (
     Blur,
     Compose,
@@ -188,10 +189,25 @@ def test_a_point_of_light_becomes_the_kernel():
     np.testing.assert_allclose(y.sum(), KERNEL.sum(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (4, 2)])
+def test_where_a_kernel_has_its_middle(shape, key):
+    """A point there changes nothing, but for what is cut away."""
+    x = jax.random.uniform(key, SHAPE)
+    point = jnp.zeros(shape).at[shape[0] // 2, shape[1] // 2].set(1)
+    y = Blur(point)(x)
+    np.testing.assert_allclose(y, images.middle(x, y.shape), atol=1e-6)
+    np.testing.assert_allclose(Blur(point, "edge")(x), x, atol=1e-6)
+
+
+def test_a_picture_of_integers_is_blurred():
+    y = Blur(jnp.full((3, 3), 1 / 9))(jnp.full((4, 4, 1), 200, jnp.uint8))
+    np.testing.assert_allclose(y, 200, rtol=1e-6)
+
+
 def test_bad_blur():
     with pytest.raises(ValueError, match="border must be one of"):
         Blur(KERNEL, "zero")
-    with pytest.raises(ValueError, match="kernel of 3 x 4 for an image of 9 x 3"):
+    with pytest.raises(ValueError, match=r"kernel of shape \(3, 4\) is larger"):
         Blur(KERNEL)(jnp.ones((9, 3, 1)))
     with pytest.raises(ValueError, match=r"must be \(h, w\)"):
         Blur(jnp.ones(3))(jnp.ones(SHAPE))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import kernels, noise, objectives, polish, presets, tasks
+from dipjax import fitting, kernels, noise, objectives, polish, presets, tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Blur, Downsample
 
@@ -74,7 +74,7 @@ def test_deblur_sees_beyond_the_picture(key, x):
     assert isinstance(recorded.objective.operator, Blur)
     np.testing.assert_allclose(recorded.objective.operator.kernel, k, rtol=1e-6)
     result = dipjax.deblur(key, x, k, polish=False, **TINY)
-    assert {getattr(result, name).shape for name in tasks.PICTURES} == {x.shape}
+    assert {getattr(result, name).shape for name in fitting.IMAGES} == {x.shape}
     np.testing.assert_array_equal(result.image, result.average)
 
 
@@ -82,7 +82,7 @@ def test_deblur_sees_beyond_the_picture(key, x):
 def test_deblur_is_polished_by_the_level_of_the_noise(key, monkeypatch, given):
     levels = []
 
-    def refined(x, A, y, s, wide):
+    def refined(x, *, A, y, s, wide):
         levels.append(float(s))
         return x
 
@@ -104,6 +104,16 @@ def test_a_blurred_picture_becomes_sharp(key):
     result = dipjax.deblur(key, y, k, **settings)
     before, after = dipjax.metrics.psnr(y, x), dipjax.metrics.psnr(result.image, x)
     assert after > before + 4 and after > dipjax.metrics.psnr(result.average, x)
+
+
+def test_deblur_maps_over_kernels(key):
+    ks = jnp.stack([jnp.ones((3, 4)), jnp.eye(3, 4)])
+    ys = jax.random.uniform(key, (2, 8, 6, 1))
+    keys = jax.random.split(key)
+    settings = TINY | {"generator": TINY["generator"].clone(channels=1)}
+    many = jax.vmap(partial(dipjax.deblur, **settings))(keys, ys, ks)
+    for k, y, kernel, image in zip(keys, ys, ks, many.image, strict=True):
+        np.testing.assert_allclose(image, dipjax.deblur(k, y, kernel, **settings).image, atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 7])
