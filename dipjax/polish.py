@@ -24,7 +24,8 @@ OUTLIERS = 0.03  # there are 0.02 in Poisson noise after a fit, and 0.04 where 5
 # Of `refined`: chosen on the same six, boat and peppers256, for factors of 4 and 8 and half of the
 # pixels. On three of the six text gains 2 to 3 dB, a tenth of the pixels .4 to .9, a hole .1 to 1.
 ROUNDS, MOMENTUM = 24, 0.8
-WIDE, NARROW = 6 / 255, 4  # how far the first image may be off, and the last in levels of the noise
+# How far the first image may be off, and the last: in levels of the noise, and at most.
+WIDE, NARROW, NARROW_AT_MOST = 6 / 255, 4, 12 / 255
 # The first behind a blur, where a fit is farther off: of 6, 20, 30, 50 on crops of kodim03, lena
 # and peppers, blurred by a square, lines and a Gaussian, 0.2 to 1.2 dB better than 6.
 BLURRED = 30 / 255
@@ -75,8 +76,8 @@ def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: flo
         z_k = x_k + 0.8 (x_k - x_{k-1})
         x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
 
-    `sigma_k`, from `wide` to `4 s` in 24 rounds, is what an image may be off, for non-local Bayes
-    as for the measurement. What the generator has drawn, the groups of alike patches make
+    `sigma_k`, from `wide` to `4 s` (at most 12 / 255) in 24 rounds, is what an image may be off,
+    for non-local Bayes as for the measurement. What the generator has drawn, the groups of alike patches make
     sharper, and every round goes back towards what was measured.
 
     T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
@@ -103,7 +104,7 @@ def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: flo
         z = grouped(z, z, sigma, noisy=False, **ALIKE).astype(dtype)
         return (backproject(z, A, y, ridge=(s / sigma) ** 2), x), None
 
-    last = NARROW * jnp.asarray(s, dtype)
+    last = jnp.minimum(NARROW * jnp.asarray(s, dtype), NARROW_AT_MOST)
     sigmas = jnp.geomspace(jnp.maximum(wide, last), last, ROUNDS, dtype=dtype)
     start = backproject(x, A, y, ridge=(s / sigmas[0]) ** 2)
     (x, _), _ = lax.scan(turn, (start, start), sigmas)
