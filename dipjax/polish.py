@@ -77,8 +77,8 @@ def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: flo
         x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
 
     `sigma_k`, from `wide` to `4 s` (at most 12 / 255) in 24 rounds, is what an image may be off,
-    for non-local Bayes as for the measurement. What the generator has drawn, the groups of alike patches make
-    sharper, and every round goes back towards what was measured.
+    for non-local Bayes as for the measurement. What the generator has drawn, the groups of alike
+    patches make sharper, and every round goes back towards what was measured.
 
     T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
     Trans. Image Processing 28(3), 2019.

@@ -240,6 +240,13 @@ def test_members_need_more():
     assert memory.plan(shape, SMALL, members=8, free=free).tile
 
 
+def test_what_a_fit_reaches_beyond_its_image_is_counted():
+    shape, margin = (256, 192, 3), (60, 30)
+    free = int(estimate_memory((316, 222, 3), SMALL) / memory.MARGIN) + 1
+    assert memory.plan(shape, SMALL, margin=margin, free=free).generator == SMALL
+    assert memory.plan(shape, SMALL, margin=(70, 30), free=free).generator != SMALL  # with remat
+
+
 @pytest.mark.parametrize(
     "count, text", [(0, "0.0 GiB"), (1.26 * GIB, "1.3 GiB"), (41.2 * GIB, "41 GiB")]
 )

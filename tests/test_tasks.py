@@ -106,6 +106,18 @@ def test_a_blurred_picture_becomes_sharp(key):
     assert after > before + 4 and after > dipjax.metrics.psnr(result.average, x)
 
 
+def test_deblur_of_members_tiles_and_a_live_picture(key, x, capsys):
+    """Wherever else a task goes, with what reaches beyond the picture."""
+    k, settings = jnp.ones((3, 3)), TINY | {"polish": False}
+    many = dipjax.ensemble(dipjax.deblur, key, x, k, members=2, **settings)
+    assert many.members.shape == (2, *x.shape)
+    y = jnp.tile(x, (3, 4, 1))
+    image = dipjax.tiled(dipjax.deblur, key, y, tile=(16, 16), kernel=k, **settings)
+    assert image.shape == y.shape
+    dipjax.deblur(key, x, k, driver=dipjax.live(reference=x), **settings)
+    assert "PSNR" in capsys.readouterr().out
+
+
 def test_deblur_maps_over_kernels(key):
     ks = jnp.stack([jnp.ones((3, 4)), jnp.eye(3, 4)])
     ys = jax.random.uniform(key, (2, 8, 6, 1))
