@@ -214,7 +214,7 @@ def _describe(value: Any) -> Any:
             return name
     if isinstance(value, int | float | str):
         return value
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # and no tracker
         return [_describe(part) for part in value]
     if isinstance(value, Path):
         return str(value)
