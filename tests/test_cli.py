@@ -167,14 +167,6 @@ def test_options_of_deblur_reach_the_task(folder):
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1.5 / 255)
 
 
-def test_tiles_of_another_kernel_are_not_taken(folder, capsys):
-    images.save("large.png", RNG.random((20, 20, 3)))
-    line = "deblur large.png -o out.png --force --tile 16 --tiles kept --motion 4"
-    assert run(f"{line} 0") == 0
-    assert run(f"{line} 90") == 2  # the same numbers, from above to below
-    assert "something else than tiles" in capsys.readouterr().err
-
-
 @pytest.mark.slow
 def test_total_variation_changes_the_result_and_the_kept_tiles(folder, capsys):
     images.save("large.png", RNG.random((20, 20, 3)))

@@ -159,7 +159,7 @@ def _fitted(x, key, objective, shape, **_):
     return dipjax.Restoration(*[x] * 5, jnp.zeros(1), jnp.int32(1), x, None, jnp.int32(0))
 
 
-@pytest.mark.parametrize("over", [jax.vmap, dipjax.spread])
+@pytest.mark.parametrize("over", [pytest.param(jax.vmap, marks=pytest.mark.slow), dipjax.spread])
 def test_refined_maps_with_masks_of_their_own(key, stripes, over):
     truths = stripes[None] + 0.05 * jax.random.normal(key, (4, *stripes.shape))  # no two alike
     masks = jax.random.bernoulli(key, 0.5, (4, 24, 28, 1)).astype(jnp.float32)

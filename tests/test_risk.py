@@ -182,6 +182,7 @@ def test_a_step_sums_over_all_looks(truth, key, count):
         np.testing.assert_allclose(ours, plain, atol=1e-3 * jnp.abs(plain).max() + 1e-5)
 
 
+@pytest.mark.slow
 def test_denoise_by_risk_maps(truth, key):
     """Nothing static comes from the picture."""
     ys = jnp.stack([truth, 0.9 * truth])

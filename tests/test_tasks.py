@@ -118,6 +118,7 @@ def test_deblur_of_members_tiles_and_a_live_picture(key, x, capsys):
     assert "PSNR" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_deblur_maps_over_kernels(key):
     ks = jnp.stack([jnp.ones((3, 4)), jnp.eye(3, 4)])
     ys = jax.random.uniform(key, (2, 8, 6, 1))

@@ -264,3 +264,14 @@ def test_no_seam_in_a_denoised_picture(key):
     ratio = grids.seam(image, truth, grids.cut(y.shape, (64, 64)))
     assert 0.9 < ratio < 1.15
     assert dipjax.metrics.psnr(image, truth) > dipjax.metrics.psnr(y, truth) + 6
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_tiles_of_another_kernel_are_not_taken(key, kind):
+    """Of the same numbers, from left to right and from above to below, too."""
+    y, k = np.zeros((20, 20, 3)), np.arange(4.0)[None]
+    marks = {
+        relay.mark(dipjax.deblur, key, y, (), {"kernel": kind(kernel)})
+        for kernel in (k, k.T, k[:, ::-1], k)
+    }
+    assert len(marks) == 3
