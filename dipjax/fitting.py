@@ -58,6 +58,9 @@ class Fitter(NamedTuple):
     step: Callable[..., tuple[FitState, FitInfo]]
 
 
+IMAGES = ("image", "last", "average", "best", "std")  # of a `Restoration`
+
+
 class Restoration(NamedTuple):
     """The result of a fit. Images are (H, W, C) in the generator's range, [0, 1] by default.
 
@@ -87,8 +90,9 @@ class Restoration(NamedTuple):
     stop_reason: Array = None  # pyright: ignore[reportAssignmentType]
     setbacks: Array = None  # pyright: ignore[reportAssignmentType]
 
-
-IMAGES = ("image", "last", "average", "best", "std")  # the fields that are images
+    def map_images(self, fn: Callable[[Array], Array]) -> "Restoration":
+        """The same with `fn` of each of its images, such as the part of it that was asked for."""
+        return self._replace(**{name: fn(getattr(self, name)) for name in IMAGES})
 
 
 class FitError(RuntimeError):

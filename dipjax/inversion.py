@@ -260,8 +260,7 @@ def _run(key, energy: Objective, size, driver: Driver, settings: Preset) -> Rest
     (h, w), (gh, gw) = size, (-(-n // multiple) * multiple for n in size)
     energy = energy if (h, w) == (gh, gw) else Cut(energy, (h, w))
     result = driver(key, energy, (gh, gw, 3), **settings)
-    pictures = ("image", "last", "average", "best", "std")
-    return result._replace(**{name: getattr(result, name)[:h, :w] for name in pictures})
+    return result.map_images(lambda x: x[:h, :w])
 
 
 def _weighted(layer: Layers) -> dict[str, float]:

@@ -15,7 +15,6 @@ fit ends by itself where its task can tell when (see `presets.by_risk` and `auto
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -24,11 +23,11 @@ from jax.core import Tracer
 
 from dipjax import clipping, codes, images, kernels, noise, stopping
 from dipjax.codes import Code
-from dipjax.fitting import IMAGES, Energy, Restoration, fit
+from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask
+from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask, Operator
 from dipjax.polish import BLURRED, EXACT, polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
@@ -193,9 +192,7 @@ def inpaint(
         raise ValueError(f"missing must be one of {get_args(Missing)}, not {missing!r}")
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
-    A = Mask(m)
-    refine = partial(refined, A=A, y=y) if polish else None
-    result = _refined(task, key, data_term(A, y), y.shape, refine, preset, driver, settings)
+    result = _refined(task, key, Mask(m), y, polish, preset, driver, settings)
     return result._replace(image=jnp.where(m > 0, y, result.image))
 
 
@@ -238,10 +235,8 @@ def super_resolve(
             f"which is {min(y.shape[:2])}"
         )
     A = Downsample(factor, kernel)
-    shape = A.domain(y.shape)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    refine = partial(refined, A=A, y=y) if polish else None
-    return _refined(task, key, data_term(A, y), shape, refine, preset, driver, settings)
+    return _refined(task, key, A, y, polish, preset, driver, settings)
 
 
 def deblur(
@@ -284,13 +279,14 @@ def deblur(
     """
     y = images.check(y)
     A = Blur(kernels.checked(kernel, y.shape).astype(y.dtype))
-    s = _unclipped_level(y) if sigma is None else noise.checked(y, sigma)[1]
-    by = {"A": A, "y": y, "s": jnp.maximum(s, EXACT), "wide": BLURRED}
-    refine = partial(refined, **by) if polish else None
-    shape = A.domain(y.shape)
-    result = _refined("deblur", key, data_term(A, y), shape, refine, preset, driver, settings)
-    cut = {name: images.middle(getattr(result, name), y.shape) for name in IMAGES}
-    return result._replace(**cut)
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+
+    def refine(x: Array, A: Operator, y: Array) -> Array:
+        s = _unclipped_level(y) if white is None else white
+        return refined(x, A=A, y=y, s=jnp.maximum(s, EXACT), wide=BLURRED)
+
+    result = _refined("deblur", key, A, y, polish, preset, driver, settings, refine)
+    return result.map_images(lambda x: images.middle(x, y.shape))
 
 
 def _unclipped_level(y: Array) -> Array:
@@ -418,11 +414,13 @@ def _near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) ->
 
 
 def _refined(
-    task: str, key, energy, shape, refine: Callable | None, preset, driver: Driver, settings
+    task: str, key, A, y, polish: bool, preset, driver, settings, refine: Callable = refined
 ) -> Restoration:
-    """The fit, refined by what was measured, but not as published."""
-    result = _fit(task, key, energy, shape, preset, driver, settings)
-    return result if refine is None or preset == "paper" else _behind(result, driver, refine)
+    """The fit of `|A x - y|^2`, refined by what was measured, but not as published."""
+    result = _fit(task, key, data_term(A, y), A.domain(y.shape), preset, driver, settings)
+    if not polish or preset == "paper":
+        return result
+    return _behind(result, driver, lambda x: refine(x, A, y))
 
 
 def _fit(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

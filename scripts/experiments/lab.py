@@ -144,10 +144,7 @@ class Experiment(NamedTuple):
 
 def middle(x: Array, side: int | None) -> Array:
     """The middle of a picture, `side` pixels wide and high where it has so many."""
-    if side is None:
-        return x
-    top, left = (max(0, (n - side) // 2) for n in x.shape[:2])
-    return x[top : top + side, left : left + side]
+    return x if side is None else images.middle(x, tuple(min(n, side) for n in x.shape[:2]))
 
 
 def resized(x: Array, h: int, w: int, method=Image.Resampling.LANCZOS) -> Array:
