@@ -1,0 +1,14 @@
+"""Forward operators `A`: image -> measurement (see `base`), one kind of measurement a file."""
+
+from dipjax.operators.backprojection import backproject as backproject
+from dipjax.operators.base import Adjoint as Adjoint
+from dipjax.operators.base import Compose as Compose
+from dipjax.operators.base import Identity as Identity
+from dipjax.operators.base import Lambda as Lambda
+from dipjax.operators.base import Operator as Operator
+from dipjax.operators.base import check_adjoint as check_adjoint
+from dipjax.operators.blur import Blur as Blur
+from dipjax.operators.blur import Border as Border
+from dipjax.operators.mask import Mask as Mask
+from dipjax.operators.resample import Downsample as Downsample
+from dipjax.operators.resample import Kernel as Kernel

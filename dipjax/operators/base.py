@@ -1,0 +1,157 @@
+"""Forward operators `A`: image -> measurement, composable, differentiable, with adjoints.
+
+An operator is a frozen pytree: its arrays are leaves, so a new mask does not recompile and
+`vmap` over masks works. `A(x)` applies it, `A @ B` composes, `A.T` is the adjoint, which JAX
+derives from the forward code.
+"""
+
+from collections.abc import Callable
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Shape = tuple[int, ...]
+
+
+class Operator:
+    """Base of the forward operators: a subclass writes `forward`, the rest follows.
+
+    `A.shape` is the shape of the images that `A` takes, known once it was traced (called):
+    the adjoint needs it. A subclass whose measurement tells the shape of the image says so in
+    `domain`, and its adjoint needs no call before.
+    """
+
+    def forward(self, x: Array) -> Array:
+        """The measurement of the image `x` (H, W, C)."""
+        raise NotImplementedError
+
+    def domain(self, shape: Shape) -> Shape | None:
+        """The shape of the image behind a measurement of this shape, where that is known."""
+        return None
+
+    def __call__(self, x: Array) -> Array:
+        object.__setattr__(self, "_shape", jnp.shape(x))
+        return self.forward(x)
+
+    @property
+    def shape(self) -> Shape | None:
+        """The shape (H, W, C) of the last image that this operator was applied to, or None."""
+        return getattr(self, "_shape", None)
+
+    @property
+    def T(self) -> "Operator":
+        """The adjoint: `<A x, u> = <x, A.T u>`."""
+        return Adjoint(self)
+
+    def __matmul__(self, other: "Operator") -> "Compose":
+        """`(A @ B)(x) = A(B(x))`."""
+        return Compose(self, other)
+
+
+@flax.struct.dataclass
+class Identity(Operator):
+    """`A x = x`: the operator of denoising."""
+
+    def forward(self, x: Array) -> Array:
+        return x
+
+    def domain(self, shape: Shape) -> Shape:
+        return shape
+
+
+@flax.struct.dataclass
+class Lambda(Operator):
+    """`A x = fn(x)` for any function that JAX can trace.
+
+    Attributes:
+        fn: image (H, W, C) -> array of any shape. It is part of the compiled program: define
+            it once, since another function object compiles again.
+    """
+
+    fn: Callable[[Array], Array] = flax.struct.field(pytree_node=False)
+
+    def forward(self, x: Array) -> Array:
+        return self.fn(x)
+
+
+@flax.struct.dataclass
+class Compose(Operator):
+    """`(A @ B) x = A(B(x))`."""
+
+    outer: Operator
+    inner: Operator
+
+    def forward(self, x: Array) -> Array:
+        return self.outer.forward(self.inner.forward(x))
+
+    def domain(self, shape: Shape) -> Shape | None:
+        middle = self.outer.domain(shape)
+        return middle and self.inner.domain(middle)
+
+
+@flax.struct.dataclass
+class Adjoint(Operator):
+    """`A.T`, with `<A x, u> = <x, A.T u>`, derived by `jax.linear_transpose`.
+
+    Raises:
+        ValueError: when called before the shape of the image is known.
+        TypeError: when `A` has a step that is not linear; a constant that it adds is ignored,
+            which `check_adjoint` shows.
+    """
+
+    of: Operator
+
+    def forward(self, x: Array) -> Array:
+        u = jnp.asarray(x)
+        image = jax.ShapeDtypeStruct(self.domain_of(u), u.dtype)
+        try:
+            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u)
+        except (NotImplementedError, AssertionError) as error:  # of rules that need linearity
+            raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
+        return adjoint
+
+    def domain_of(self, u: Array) -> Shape:
+        """The shape of the image whose measurement `u` is: the one seen last, where that fits."""
+        for shape in (self.of.shape, self.of.domain(u.shape)):
+            if shape and _measured(self.of, shape, u.dtype) == u.shape:
+                return shape
+        raise ValueError(
+            f"the adjoint cannot tell which images give measurements of shape {u.shape}: "
+            "apply the operator to an image first"
+        )
+
+    def domain(self, shape: Shape) -> Shape | None:
+        return _measured(self.of, shape, jnp.float32)
+
+    @property
+    def T(self) -> Operator:
+        return self.of
+
+
+def _measured(operator: Operator, shape: Shape, dtype) -> Shape | None:
+    """The shape of the measurement of an image of this shape; None where it does not fit."""
+    try:
+        return jax.eval_shape(operator.forward, jax.ShapeDtypeStruct(shape, dtype)).shape
+    except (TypeError, ValueError):
+        return None
+
+
+def check_adjoint(operator: Operator, shape: Shape, *, key: Array | None = None) -> float:
+    """How far `<A x, u>` and `<x, A.T u>` are apart, relative, for random `x` and `u`.
+
+    Args:
+        operator: `A`.
+        shape: of the images that it takes.
+        key: of the random numbers.
+
+    Returns:
+        `|<A x, u> - <x, A.T u>| / (|A x| |u|)`, below 1e-6 for a linear operator in float32.
+    """
+    x_key, u_key = jax.random.split(jax.random.key(0) if key is None else key)
+    x = jax.random.normal(x_key, shape)
+    y = operator(x)
+    u = jax.random.normal(u_key, y.shape)
+    gap = jnp.vdot(y, u) - jnp.vdot(x, operator.T(u))
+    return float(jnp.abs(gap) / (jnp.linalg.norm(y) * jnp.linalg.norm(u)))
