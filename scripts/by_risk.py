@@ -3,6 +3,7 @@
     python scripts/by_risk.py                  all 108 cases, about 40 s each on a core; resumes
     python scripts/by_risk.py --half others    those of one half of the pictures
     python scripts/by_risk.py --size 128       on larger crops
+    python scripts/by_risk.py --kind gaussian  those of one kind of noise
     python scripts/by_risk.py --table-only     the table of the records so far
 
 The crops, kinds of noise and levels of stops.py but for salt and pepper, of which no risk is known;
@@ -113,6 +114,7 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
 def main(
     table_only: bool = False,
     half: Literal["both", "chosen", "others"] = "both",
+    kind: Literal["all", "gaussian", "poisson", "speckle"] = "all",
     size: int = SIZE,
     record: Path | None = None,
 ) -> None:
@@ -121,12 +123,14 @@ def main(
     Args:
         table_only: compute nothing, print the table of the records so far.
         half: of the pictures.
+        kind: of the noise.
         size: of the crops.
         record: where the results are kept; by default a file of that size's in the results.
     """
     cache.enable()
     chosen = CROPS if half == "both" else HALVES[half]
-    names = [f"{n} {k} {level}" for level in (1, 0, 2) for k in KINDS for n in chosen]
+    kinds = KINDS if kind == "all" else (kind,)
+    names = [f"{n} {k} {level}" for level in (1, 0, 2) for k in kinds for n in chosen]
     path = record or RECORD.with_name("by_risk.json" if size == SIZE else f"by_risk-{size}.json")
     cases = completed(path, [] if table_only else names, partial(case, size=size))
     held_out = json.loads(RECORD.read_text())["cases"] if size == SIZE else {}

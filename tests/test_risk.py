@@ -154,6 +154,20 @@ def test_denoise_by_risk(truth, key, sigma):
     np.testing.assert_allclose(asked["objective"].s, level, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("side", "stops"), [(64, True), (256, False)])
+def test_a_large_picture_is_not_stopped_where_its_fit_falters_while_it_is_coarse(side, stops):
+    """The estimate falls fast, hardly, and fast again when finer parts are learnt."""
+    t = jnp.arange(1.0, 1001)
+    losses = 0.6 * jnp.exp(-t / 25) + 0.25 / (1 + (t / 250) ** 3)
+    rule, image = presets.by_risk((side, side, 3))["stop"], jnp.zeros((1, 1, 1))
+
+    def step(state, loss):
+        state = rule.update(state, stopping.Seen(loss, image, image, lambda x: None, 0))
+        return state, state.stop
+
+    assert jax.lax.scan(step, rule.init(image), losses[:450])[1].any() == stops
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_step_sums_over_all_looks(truth, key, count):
     """Value, image, gradient, and what a line search gets: those of the energy written out."""
