@@ -63,18 +63,26 @@ def denoise(
 
 @app.command
 def remove_jpeg_artifacts(
-    input: Positional[Path], output: Output, common: OmitArgPrefixes[Options] = COMMON
+    input: Positional[Path],
+    output: Output,
+    blind: bool = False,
+    common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Remove the blocks and ripples that JPEG leaves in a picture.
 
     Args:
-        input: the picture, in whatever format it is kept now.
+        input: the picture, in whatever format it is kept now; a JPEG file says how coarse its steps
+            are, and the result agrees with it.
         output: where to save the result; the suffix chooses the format.
+        blind: leave out what the file says, of a picture that was coarser before it was saved so.
     """
     picture = images.load_picture(input)
     check_files(output, picture, common, input)
+    whole = {} if blind or picture.jpeg is None else {"jpeg": picture.jpeg}
+    if whole and not common.quiet:
+        print("a JPEG file: the result will agree with what it has kept (--blind: it need not)")
     task = tasks.remove_jpeg_artifacts
-    restore("remove_jpeg_artifacts", picture, input, output, common, task)
+    restore("remove_jpeg_artifacts", picture, input, output, common, task, whole=whole)
 
 
 @app.command

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from dipjax.operators import Jpeg
+from dipjax.orientation import UPRIGHT, upright
 
 _ORIENTATION = 0x0112  # the EXIF and TIFF tag
 
@@ -66,7 +70,27 @@ def decode(data: bytes) -> np.ndarray:
         deep = image.format == "PNG" and depth == b"\x10" and not plain_grey
         x = _optional("imagecodecs").png_decode(data) if deep else _samples(image)
         # Asked after load(): PNG may store EXIF behind the pixels, TIFF has been turned by then.
-        return _orient(x, image.getexif().get(_ORIENTATION, 1))
+        return upright(x, image.getexif().get(_ORIENTATION, UPRIGHT))
+
+
+def compression(data: bytes) -> Jpeg | None:
+    """How a JPEG file was compressed; None for other files, and for other planes than JFIF's."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    with Image.open(io.BytesIO(data)) as image:
+        orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
+        header: Any = image  # of a class that Pillow keeps to itself
+        names, across, down, tables = zip(*header.layer, strict=True)
+        stored_as_rgb = header.info.get("adobe_transform") == 0 or bytes(names) == b"RGB"
+        if image.mode not in ("L", "RGB") or (image.mode == "RGB" and stored_as_rgb):
+            return None
+        shares = {(down[0] / v, across[0] / h) for v, h in zip(down[1:], across[1:], strict=True)}
+        (rows, columns), *others = shares or {(1, 1)}
+        if others or rows % 1 or columns % 1:
+            return None
+        steps = np.stack([np.reshape(header.quantization[table], (8, 8)) for table in tables])
+        sampling = int(rows), int(columns)
+        return Jpeg(jnp.asarray(steps / 255, jnp.float32), sampling, orientation)
 
 
 def _samples(image: Image.Image) -> np.ndarray:
@@ -81,13 +105,6 @@ def _samples(image: Image.Image) -> np.ndarray:
     target = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
     x = np.asarray(image.convert(target))
     return x.reshape(*x.shape[:2], -1)
-
-
-def _orient(x: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply EXIF orientation 1..8: 5 and above swap the axes, then most flip some of them."""
-    x = x.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else x
-    flips = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}
-    return np.flip(x, flips.get(orientation, ()))
 
 
 def _is_deep_tiff(data: bytes) -> bool:
@@ -127,7 +144,7 @@ def _decode_deep_tiff(data: bytes) -> np.ndarray:
         x = np.moveaxis(x, 0, -1) if page.axes == "SYX" else x
         orientation = page.tags.get(_ORIENTATION)
         x = x.reshape(page.imagelength, page.imagewidth, -1)
-    return _orient(x, 1 if orientation is None else orientation.value)
+    return upright(x, UPRIGHT if orientation is None else orientation.value)
 
 
 def encode(samples: np.ndarray, format: Format) -> bytes:

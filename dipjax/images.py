@@ -18,7 +18,8 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from PIL import Image, UnidentifiedImageError
 
-from dipjax.codecs import FORMATS, Format, ImageError, decode, encode
+from dipjax.codecs import FORMATS, Format, ImageError, compression, decode, encode
+from dipjax.operators import Jpeg
 
 WHITE = {"uint8": 255, "uint16": 65535}
 """The sample that means 1.0, by integer type; other integers have no agreed white."""
@@ -35,11 +36,13 @@ class Picture(NamedTuple):
         colour: float32 `(H, W, 1)` or `(H, W, 3)` in `[0, 1]`: the part to restore.
         alpha: float32 `(H, W, 1)` in `[0, 1]`, or None where the file has no transparency.
         depth: bits a sample in the file: 8, 16, or 32 for floats.
+        jpeg: what the file kept of the picture, where it is one of JPEG (see `operators.Jpeg`).
     """
 
     colour: np.ndarray
     alpha: np.ndarray | None
     depth: int
+    jpeg: Jpeg | None = None
 
 
 # Arrays ------------------------------------------------------------------------------------------
@@ -139,12 +142,12 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         ImageError: missing, empty, damaged, truncated, too large or not an image; one line.
     """
-    colour, alpha, _ = load_picture(path)
+    colour, alpha, *_ = load_picture(path)
     return colour if alpha is None else np.concatenate([colour, alpha], axis=-1)
 
 
 def load_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read a picture with colour and alpha apart, and its depth.
+    """Read a picture with colour and alpha apart, its depth, and how JPEG compressed it.
 
     ```python
     picture = load_picture("in.png")
@@ -161,19 +164,19 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
         ImageError: as in `load`.
     """
     name = repr(os.fspath(path))
-    samples = _read(path, name)
+    samples, jpeg = _read(path, name)
     if samples.size == 0:
         raise ImageError(f"{name}: has no pixels")
     _check_values(samples, name)
     x = samples.astype(np.float32) / np.float32(WHITE.get(samples.dtype.name, 1))
     depth = {"uint8": 8, "uint16": 16}.get(samples.dtype.name, 32)
     if x.shape[-1] % 2:
-        return Picture(x, None, depth)
+        return Picture(x, None, depth, jpeg)
     return Picture(x[..., :-1], x[..., -1:], depth)
 
 
-def _read(path: str | os.PathLike[str], name: str) -> np.ndarray:
-    """The samples `(H, W, C)` of a file, with every failure turned into one readable line."""
+def _read(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, Jpeg | None]:
+    """The samples `(H, W, C)` of a file and its JPEG; every failure is one readable line."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -183,7 +186,7 @@ def _read(path: str | os.PathLike[str], name: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return decode(data)
+            return decode(data), compression(data)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

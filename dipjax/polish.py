@@ -2,7 +2,7 @@
 
 denoise                   x + w (NLB(y) - x)                   a blend, where x varies
 super_resolve, inpaint,
-deblur                    min_x |A x - y|^2 with prior NLB     rounds, from the fit on
+deblur, remove_jpeg_...   min_x |A x - y|^2 with prior NLB     rounds, from the fit on
 """
 
 import jax
@@ -70,14 +70,21 @@ def polished(x: Array, y: Array, s: Array) -> Array:
 
 
 @jax.jit
-def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: float = WIDE) -> Array:
+def refined(
+    x: Array,
+    A: Operator,
+    y: Array,
+    s: float | Array = EXACT,
+    wide: float = WIDE,
+    narrow: float | Array | None = None,
+) -> Array:
     """A fit of `y = A x`, by denoising and back-projection in turn, with momentum.
 
         z_k = x_k + 0.8 (x_k - x_{k-1})
         x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
 
-    `sigma_k`, from `wide` to `4 s` (at most 12 / 255) in 24 rounds, is what an image may be off,
-    for non-local Bayes as for the measurement. What the generator has drawn, the groups of alike
+    `sigma_k`, from `wide` to `narrow` in 24 rounds, is what an image may be off, for non-local
+    Bayes as for the measurement. What the generator has drawn, the groups of alike
     patches make sharper, and every round goes back towards what was measured.
 
     T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
@@ -89,6 +96,7 @@ def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: flo
         y: its measurement.
         s: the level of the noise in it; by default half a level of 8 bits.
         wide: how far the fit may be off.
+        narrow: how far the last image may be; by default `4 s`, and at most 12 / 255.
 
     Returns:
         (H, W, C), held in [0, 1]; the fit itself where it has fewer patches than a group.
@@ -104,7 +112,7 @@ def refined(x: Array, A: Operator, y: Array, s: float | Array = EXACT, wide: flo
         z = grouped(z, z, sigma, noisy=False, **ALIKE).astype(dtype)
         return (backproject(z, A, y, ridge=(s / sigma) ** 2), x), None
 
-    last = jnp.minimum(NARROW * jnp.asarray(s, dtype), NARROW_AT_MOST)
+    last = jnp.minimum(NARROW * s if narrow is None else narrow, NARROW_AT_MOST)
     sigmas = jnp.geomspace(jnp.maximum(wide, last), last, ROUNDS, dtype=dtype)
     start = backproject(x, A, y, ridge=(s / sigmas[0]) ** 2)
     (x, _), _ = lax.scan(turn, (start, start), sigmas)

@@ -15,6 +15,7 @@ fit ends by itself where its task can tell when (see `presets.by_risk` and `auto
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -27,7 +28,8 @@ from dipjax.fitting import Energy, Restoration, fit
 from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.operators import Blur, Downsample, Identity, Kernel, Mask, Operator
+from dipjax.operators import Blur, Downsample, Identity, Jpeg, Kernel, Mask, Operator
+from dipjax.operators.jpeg import ROUNDING
 from dipjax.polish import BLURRED, EXACT, polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
@@ -128,16 +130,25 @@ def _level(y: Array, white: float | None) -> Array:
 
 
 def remove_jpeg_artifacts(
-    key: Array, y: Array, *, preset: str | None = None, driver: Driver = fit, **settings
+    key: Array,
+    y: Array,
+    *,
+    jpeg: Jpeg | None = None,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
 ) -> Restoration:
     """Remove the blocks and ripples that JPEG leaves: `E(x) = |x - y|^2`, stopped in time.
 
     Blind, as published: nothing is known of the compression, the generator takes longer over
-    blocks than over the picture (Ulyanov et al. 2018, Fig. 3).
+    blocks than over the picture (Ulyanov et al. 2018, Fig. 3). Where it is known the fit is
+    polished by it (see `polish.refined`), and agrees with the file.
 
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        jpeg: what the file has kept of it, as `images.load_picture(path).jpeg`, of a picture that
+            is whole and was not in coarser steps before; `preset="paper"` does not use it.
         preset: "paper", "fast", the default on a CPU, or "best".
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
@@ -147,9 +158,16 @@ def remove_jpeg_artifacts(
         A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
 
     Raises:
-        ValueError: for a picture of another shape or range, or an unknown preset.
+        ValueError: for a picture of another shape or range, of other channels than those of `jpeg`,
+            or for an unknown preset.
     """
-    return _near("remove_jpeg_artifacts", key, images.check(y), preset, driver, settings)
+    y = images.check(y)
+    kept = None if jpeg is None else jpeg(y)
+    result = _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
+    if jpeg is None or preset == "paper":
+        return result
+    refine = partial(refined, A=jpeg, y=kept, s=ROUNDING, narrow=jpeg.level)
+    return _behind(result, driver, refine)
 
 
 def inpaint(

@@ -126,6 +126,16 @@ def test_denoise_says_that_it_sees_salt_and_pepper(folder, capsys):
     assert "salt and pepper" not in capsys.readouterr().out
 
 
+def test_a_jpeg_file_is_restored_by_what_it_says(folder, capsys):
+    images.save("in.jpg", PIXELS)
+    for option, options in (("", {"jpeg": "as the input says"}), ("--blind", {})):
+        assert run(f"remove-jpeg-artifacts in.jpg -o out.png --json out.json --force {option}") == 0
+        assert ("a JPEG file" in capsys.readouterr().out) == bool(options)
+        record = json.loads((folder / "out.json").read_text())
+        assert record["options"] == options
+        assert ("polish" in record["seconds"]) == bool(options)
+
+
 @pytest.mark.parametrize(
     "line, name",
     [

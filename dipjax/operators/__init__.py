@@ -9,6 +9,7 @@ from dipjax.operators.base import Operator as Operator
 from dipjax.operators.base import check_adjoint as check_adjoint
 from dipjax.operators.blur import Blur as Blur
 from dipjax.operators.blur import Border as Border
+from dipjax.operators.jpeg import Jpeg as Jpeg
 from dipjax.operators.mask import Mask as Mask
 from dipjax.operators.resample import Downsample as Downsample
 from dipjax.operators.resample import Kernel as Kernel

@@ -2,6 +2,7 @@
 
 from . import (
     architectures,
+    compressing,
     deblurring,
     denoising,
     impedance,
@@ -26,6 +27,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **super_resolution.EXPERIMENTS,
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
+    "jpeg_files": compressing.EXPERIMENT,
     "deblur": deblurring.EXPERIMENT,
     "quality": quality.EXPERIMENT,
     "refined": refined.EXPERIMENT,

@@ -14,7 +14,7 @@ from dipjax.operators import Blur
 
 from . import rules, tables
 from .denoising import noisy
-from .lab import Experiment, Found, Lab, Record, middle
+from .lab import Experiment, Found, Lab, Record, middle, unfitted
 from .pictures import COLOUR
 from .rules import Array
 
@@ -63,11 +63,7 @@ def _polish(y: Array, k: Array) -> Array:
     """What comes behind the fit, from the blurred picture, whose edge is repeated."""
     h, w = k.shape
     wide = jnp.pad(y, (((h - 1) // 2, h // 2), ((w - 1) // 2, w // 2), (0, 0)), mode="edge")
-
-    def driver(key, objective, shape, **settings) -> dipjax.Restoration:
-        return dipjax.Restoration(*[wide] * 5, jnp.zeros(1), jnp.zeros((), int))
-
-    return dipjax.deblur(jax.random.key(0), y, k, driver=driver).image
+    return dipjax.deblur(jax.random.key(0), y, k, driver=unfitted(wide)).image
 
 
 def _richardson_lucy(y: Array, k: Array) -> Array:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from dipjax import images, report
+from dipjax import Restoration, images, report
 
 from . import figures
 from .pictures import Pictures
@@ -145,6 +145,11 @@ class Experiment(NamedTuple):
 def middle(x: Array, side: int | None) -> Array:
     """The middle of a picture, `side` pixels wide and high where it has so many."""
     return x if side is None else images.middle(x, tuple(min(n, side) for n in x.shape[:2]))
+
+
+def unfitted(x: Array) -> Callable[..., Restoration]:
+    """A driver that fits nothing, to see what a task makes of an image behind its fit."""
+    return lambda *_, **__: Restoration(*[x] * 5, jnp.zeros(1), jnp.zeros((), int))
 
 
 def resized(x: Array, h: int, w: int, method=Image.Resampling.LANCZOS) -> Array:

@@ -1,31 +1,20 @@
 """JPEG artifacts, flash and no flash, detail enhancement: one picture each."""
 
-import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from PIL import Image
 
 import dipjax
-from dipjax import images, noise
+from dipjax import noise
 
 from . import figures, rules
+from .compressing import compressed
 from .lab import Experiment, Found, Lab, Record
 from .pictures import public
 from .rules import Array
 from .samples import roughness
-
-
-def compressed(x: Array, quality: int) -> Array:
-    """A picture as JPEG leaves it."""
-    data = io.BytesIO()
-    Image.fromarray(np.round(255 * np.asarray(x)).astype(np.uint8)).save(
-        data, "JPEG", quality=quality
-    )
-    return images.check(np.asarray(Image.open(data)))
 
 
 def blockiness(x: Array) -> float:
@@ -45,7 +34,7 @@ def _jpeg(lab: Lab) -> Found:
         x, truth = lab.pictures.colour("demo/denoising/snail.jpg", ""), None
     else:
         truth = public("coffee")
-        x = compressed(truth, 10)
+        x, _ = compressed(truth, 10)
     cut = _blocks(x, side)
     y, truth = x[cut], None if truth is None else truth[cut]
     restored = dipjax.remove_jpeg_artifacts(

@@ -1,0 +1,83 @@
+"""What a JPEG file keeps: the operator of removing its artifacts."""
+
+import flax.struct
+import jax.numpy as jnp
+import numpy as np
+
+from dipjax.operators.base import Array, Operator
+from dipjax.orientation import UPRIGHT, stored
+
+SIDE = 8  # of a block
+ROUNDING = 12**-0.5  # standard deviation of what rounding leaves, evenly, between two integers
+
+# Light and two differences of colour of (red, green, blue): ITU-R BT.601, as JFIF has it.
+_COLOURS = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+)
+
+
+@flax.struct.dataclass
+class Jpeg(Operator):
+    """`A x = D P x / q`: the coefficients of JPEG, in the steps to whose multiples a file rounds.
+
+    `P` takes light and colour apart, and of colour the means of a few pixels; `D` is the cosine
+    transform of blocks of 8 x 8. A file has `round(A x)`, but for a constant, so of its picture `y`
+    is `A y` what was measured, with an error of `ROUNDING`. `images.load_picture` reads the
+    operator of a file.
+
+    ITU-T T.81 (1992), annex A; JFIF 1.02.
+
+    Attributes:
+        steps: `q` (C, 8, 8), one table for each channel, light first, on the scale where white is
+            1; rows are the frequencies down.
+        sampling: rows and columns of pixels for one of colour, such as (2, 2).
+        orientation: of the picture in the file, as EXIF counts; 1 is upright.
+
+    Raises:
+        ValueError: when applied to an image that has not as many channels as there are tables.
+    """
+
+    steps: Array
+    sampling: tuple[int, int] = flax.struct.field(pytree_node=False, default=(1, 1))
+    orientation: int = flax.struct.field(pytree_node=False, default=UPRIGHT)
+
+    @property
+    def level(self) -> Array:
+        """Of the error in a pixel's light, were its coefficients larger than the steps."""
+        return jnp.sqrt(jnp.mean(jnp.square(self.steps[0]))) * ROUNDING
+
+    def forward(self, x: Array) -> Array:
+        """(n,) coefficients: those of light, then those of colour, block by block."""
+        if x.shape[-1] != self.steps.shape[0]:
+            raise ValueError(
+                f"a JPEG of {self.steps.shape[0]} channels does not fit an image of {x.shape}"
+            )
+        x = stored(x, self.orientation)
+        if x.shape[-1] == 3:
+            x = jnp.einsum("hwc,kc->hwk", x, jnp.asarray(_COLOURS, x.dtype), precision="highest")
+        light, *colours = jnp.moveaxis(x, -1, 0)
+        planes = [light, *(_means(colour, self.sampling) for colour in colours)]
+        steps = jnp.asarray(self.steps, x.dtype)[:, None, None]
+        coefficients = [_cosines(p) / q for p, q in zip(planes, steps, strict=True)]
+        return jnp.concatenate([c.ravel() for c in coefficients])
+
+
+def _means(x: Array, sides: tuple[int, int]) -> Array:
+    """Of rectangles (a, b) of a plane, whose edge is repeated to fill the last."""
+    return _blocks(x, sides).mean((1, 3))
+
+
+def _cosines(x: Array) -> Array:
+    """The orthonormal cosine transform of the blocks of a plane: (rows, columns, 8, 8)."""
+    n = np.arange(SIDE)
+    D = np.cos(np.pi * n[:, None] * (2 * n + 1) / (2 * SIDE)) * np.sqrt(2 / SIDE)
+    D[0] /= np.sqrt(2)
+    D = jnp.asarray(D, x.dtype)
+    return jnp.einsum("ui,aibj,vj->abuv", D, _blocks(x, (SIDE, SIDE)), D, precision="highest")
+
+
+def _blocks(x: Array, sides: tuple[int, int]) -> Array:
+    """A plane as (rows, a, columns, b), its edge repeated to fill the last block."""
+    a, b = sides
+    x = jnp.pad(x, ((0, -x.shape[0] % a), (0, -x.shape[1] % b)), mode="edge")
+    return x.reshape(x.shape[0] // a, a, x.shape[1] // b, b)

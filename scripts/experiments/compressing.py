@@ -1,0 +1,79 @@
+"""JPEG files that say how they were compressed, of which the paper (blind) says nothing."""
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+import dipjax
+from dipjax import codecs, images
+from dipjax.operators import Jpeg
+
+from . import rules, tables
+from .lab import Experiment, Found, Lab, Record, unfitted
+from .pictures import COLOUR
+from .rules import Array
+
+QUALITIES = (10, 30, 60, 90)
+NAMES = ("F16", "kodim12", "house")  # none of which was tuned on
+
+
+def compressed(x: Array, quality: int) -> tuple[Array, Jpeg]:
+    """A picture as JPEG leaves it, colour in means of 2 x 2, and what the file says."""
+    file = io.BytesIO()
+    samples = np.round(255 * np.asarray(x)).astype(np.uint8)
+    Image.fromarray(samples).save(file, "JPEG", quality=quality)
+    data = file.getvalue()
+    A = codecs.compression(data)
+    assert A is not None
+    return images.check(codecs.decode(data)), A
+
+
+def items(lab: Lab) -> dict[str, Callable[[], Found]]:
+    pictures = zip(NAMES, COLOUR, strict=False)
+    return {
+        f"{name}, quality {quality}": partial(_restore, lab, name, instead, quality)
+        for name, instead in lab.few(list(pictures))
+        for quality in QUALITIES
+    }
+
+
+def _restore(lab: Lab, name: str, instead: str, quality: int) -> Found:
+    truth = lab.crop(lab.pictures.colour(f"denoise/25/{name}_GT.png", instead))
+    y, A = compressed(truth, quality)
+    settings = {"preset": lab.scale.preset, "driver": lab.driver(truth), **lab.fewer(400)}
+    result = dipjax.remove_jpeg_artifacts(lab.key, y, jpeg=A, **settings)
+    methods = {
+        "JPEG": y,
+        "blind fit": jnp.clip(result.average, 0, 1),
+        "polish, no fit": _polish(y, A),
+        "ours": jnp.clip(result.image, 0, 1),
+    }
+    psnr = {method: rules.whole(x, truth) for method, x in methods.items()}
+    return Found({"psnr": psnr}, {**methods, "true": truth})
+
+
+def _polish(y: Array, A: Jpeg) -> Array:
+    """What comes behind the fit, from the decoded picture."""
+    return dipjax.remove_jpeg_artifacts(jax.random.key(0), y, jpeg=A, driver=unfitted(y)).image
+
+
+def summary(records: list[Record]) -> dict[str, Any]:
+    return {"table": tables.measured(records)}
+
+
+def draw(records: list[Record], summary: dict[str, Any]) -> Any:
+    return tables.drawn(summary["table"], records)
+
+
+EXPERIMENT = Experiment(
+    "JPEG files by what they say: three pictures in four qualities (not in the paper)",
+    items,
+    summary,
+    draw,
+)
