@@ -15,7 +15,6 @@ fit ends by itself where its task can tell when (see `presets.by_risk` and `auto
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -29,7 +28,7 @@ from dipjax.generators import Hourglass
 from dipjax.masks import masked
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Blur, Downsample, Identity, Jpeg, Kernel, Mask, Operator
-from dipjax.operators.jpeg import ROUNDING
+from dipjax.operators.jpeg import ROUNDING, light
 from dipjax.polish import BLURRED, EXACT, polished, refined
 from dipjax.presets import PRESETS, Preset, automatic, by_risk, choose, precision
 from dipjax.risk import Risk, sure
@@ -37,6 +36,10 @@ from dipjax.stopping import Reason
 
 Array = jax.Array
 Driver = Callable[..., Restoration]  # called like `fit`
+# How much of the decoded colour stays, of which a file keeps means alone: 0 to .4 dB better than
+# none on crops of kodim03, lena and peppers, in qualities from 10 to 60, and 1 dB at most in 90.
+COLOUR = 0.25
+FEW = 400  # steps of a fit that a known compression polishes: of 1600 no more was left, 0.02 dB
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 Missing = Literal["half", "text", "sparse", "hole"]
 
@@ -162,11 +165,16 @@ def remove_jpeg_artifacts(
             or for an unknown preset.
     """
     y = images.check(y)
-    kept = None if jpeg is None else jpeg(y)
-    result = _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
     if jpeg is None or preset == "paper":
-        return result
-    refine = partial(refined, A=jpeg, y=kept, s=ROUNDING, narrow=jpeg.level)
+        return _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
+    kept, settings = jpeg(y), {"steps": FEW, **settings}
+    result = _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
+
+    def refine(x: Array) -> Array:
+        x = refined(x, A=jpeg, y=kept, s=ROUNDING, narrow=jpeg.level)
+        colour = (x - y) - light(x - y)
+        return jnp.clip(x - COLOUR * colour, 0, 1)
+
     return _behind(result, driver, refine)
 
 

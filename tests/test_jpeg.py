@@ -2,6 +2,7 @@
 
 import io
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dipjax import codecs, images
 from dipjax.generators import Hourglass
 from dipjax.metrics import psnr
 from dipjax.operators import Jpeg
-from dipjax.operators.jpeg import ROUNDING
+from dipjax.operators.jpeg import ROUNDING, light
 
 TINY = {"generator": Hourglass(widths=(4,)), "steps": 2}
 
@@ -121,3 +122,12 @@ def test_a_file_of_other_channels_is_refused_before_a_fit(key):
     driver = lambda *_, **__: pytest.fail("fitted")  # noqa: E731
     with pytest.raises(ValueError, match="1 channels does not fit"):
         dipjax.remove_jpeg_artifacts(key, jnp.zeros((16, 16, 3)), jpeg=A, driver=driver)
+
+
+def test_light_is_what_a_grey_picture_shows(key):
+    x = jax.random.uniform(key, (4, 5, 1))
+    np.testing.assert_array_equal(light(x), x)
+    np.testing.assert_allclose(light(jnp.repeat(x, 3, -1)), x, rtol=1e-6)
+    colour = x * jnp.array([1.0, 0.5, 0.2])[None, None]
+    pillow = np.asarray(Image.fromarray(np.uint8(255 * colour)).convert("L")) / 255
+    np.testing.assert_allclose(light(colour)[..., 0], pillow, atol=1.5 / 255)

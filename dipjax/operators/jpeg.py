@@ -62,6 +62,12 @@ class Jpeg(Operator):
         return jnp.concatenate([c.ravel() for c in coefficients])
 
 
+def light(x: Array) -> Array:
+    """Of an image (H, W, C), as JPEG tells it from colour: (H, W, 1)."""
+    weights = jnp.asarray(_COLOURS[:1] if x.shape[-1] == 3 else [[1.0]], x.dtype)
+    return jnp.einsum("hwc,kc->hwk", x, weights, precision="highest")
+
+
 def _means(x: Array, sides: tuple[int, int]) -> Array:
     """Of rectangles (a, b) of a plane, whose edge is repeated to fill the last."""
     return _blocks(x, sides).mean((1, 3))
