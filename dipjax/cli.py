@@ -78,11 +78,12 @@ def remove_jpeg_artifacts(
     """
     picture = images.load_picture(input)
     check_files(output, picture, common, input)
-    whole = {} if blind or picture.jpeg is None else {"jpeg": picture.jpeg}
-    if whole and not common.quiet:
+    jpeg = None if blind else picture.jpeg
+    if jpeg and not common.quiet:
         print("a JPEG file: the result will agree with what it has kept (--blind: it need not)")
-    task = tasks.remove_jpeg_artifacts
-    restore("remove_jpeg_artifacts", picture, input, output, common, task, whole=whole)
+    task = partial(tasks.remove_jpeg_artifacts, jpeg=jpeg)
+    said = {"jpeg": jpeg and "as the input says"}
+    restore("remove_jpeg_artifacts", picture, input, output, common, task, said=said)
 
 
 @app.command

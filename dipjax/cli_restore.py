@@ -104,12 +104,10 @@ def restore(
     *data: np.ndarray,
     factor: int = 1,
     said: dict | None = None,
-    whole: dict | None = None,
 ) -> None:
     """Fit, save, report: the same for every task. Raises KeyboardInterrupt when it was one.
 
     The record has the task's keywords and, in place of those that it was made of, what was `said`.
-    What is `whole` are keywords for a picture that is not cut into tiles.
     """
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
@@ -121,8 +119,6 @@ def restore(
     task = partial(task, preset=options.preset)
     plan = _plan(options, shape, factor, partial(task, key, y, *data))
     task = partial(task, generator=plan.generator, driver=watch, **steps)
-    if whole and not plan.tile:
-        task, given = partial(task, **whole), given | dict.fromkeys(whole, "as the input says")
     if plan.tile and options.members > 1:
         raise ValueError(f"{plan.text}: too large for members; leave out --members")
     if plan.tile:

@@ -24,11 +24,16 @@ class Tile(NamedTuple):
 
 
 def cut(
-    shape: tuple[int, ...], tile: tuple[int, int], overlap: int | None = None, factor: int = 1
+    shape: tuple[int, ...],
+    tile: tuple[int, int],
+    overlap: int | None = None,
+    factor: int = 1,
+    block: int = 1,
 ) -> list[Tile]:
     """The tiles of a measurement (h, w, ...), row by row, to and fro: each beside the one before.
 
-    The arguments are those of `iterate`.
+    The arguments are those of `iterate`, and the side of blocks of which all tiles hold the same
+    part: they start a multiple of it apart, and grow until they do.
     """
     overlap = min(tile) // 8 if overlap is None else overlap
     if not 0 <= overlap < min(tile):
@@ -37,8 +42,9 @@ def cut(
         )
     axes = []
     for n, size in zip(shape[:2], tile, strict=True):
-        size = min(n, size)
-        first = starts(n, size, overlap)
+        size = min(n, max(size, block))
+        size += (n - size) % block
+        first = starts(n, size, overlap, block)
         w = weights([factor * start for start in first], factor * size)
         parts = [slice(start, start + size) for start in first]
         axes.append(list(zip(parts, w, strict=True)))
@@ -50,10 +56,14 @@ def cut(
     ]
 
 
-def starts(n: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles of one size start, evenly spread over `n` pixels, `overlap` shared at least."""
-    gaps = -(-(n - tile) // (tile - overlap))
-    return [i * (n - tile) // gaps for i in range(gaps + 1)] if gaps else [0]
+def starts(n: int, tile: int, overlap: int, block: int = 1) -> list[int]:
+    """Where tiles of one size start, evenly spread over `n` pixels, `overlap` shared at least.
+
+    `n - tile` and all of them are multiples of `block`.
+    """
+    blocks, most = (n - tile) // block, (tile - overlap) // block
+    gaps = -(-blocks // max(most, 1))
+    return [i * blocks // gaps * block for i in range(gaps + 1)] if gaps else [0]
 
 
 def weights(first: list[int], tile: int) -> np.ndarray:

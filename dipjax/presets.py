@@ -7,6 +7,7 @@ spends time for quality: `members` fits from different seeds, whose mean is retu
 What ends a fit by itself is in `by_risk` for noise that adds, and else in `automatic`.
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -198,17 +199,22 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     pixels with strong noise are at their best after 60 steps, with little after 1400. Chosen on
     kodim03, lena, peppers, bird, woman, flowers, three kinds of noise at three levels: small
     pictures are often at their best where the estimate is still 0.1 or so, but where the noise is
-    thought too weak by a percent it never gets there. Larger pictures are at their best later (of
-    256 x 256 pixels with noise of 50 after 570 steps or more), and the fall of the risk may falter
-    before while they are still coarse: 2.6 dB were lost so.
+    thought too weak by a percent it never gets there.
+
+    Larger pictures are at their best later (of 256 x 256 pixels with noise of 50 after 570 steps or
+    more), and are coarse for longer, when the fall of the risk may falter and a noise that is
+    thought too strong hide it: 2.6 dB were lost so. The warm-ups grow with the side.
     """
-    small = min(1.0, SMALL / (shape[0] * shape[1]))
-    early = round(min(60 * small**-0.75, 600))
-    nothing = stopping.zero_crossing(slack=0.1 * small, warmup=150)
+    side = max(1.0, math.sqrt(shape[0] * shape[1] / SMALL))  # in units of 64 pixels
+    slowest, nothing = (round(min(early, 600)) for early in (60 * side**1.5, 150 * side))
+    stops = (
+        stopping.inflection(warmup=slowest),
+        stopping.zero_crossing(slack=0.1 / side**2, warmup=nothing),
+    )
     return {
         "jitter": 1.0,
         "decay": stopping.growing,
-        "stop": stopping.any_of(stopping.inflection(warmup=early), nothing),
+        "stop": stopping.any_of(*stops),
         "guard": Guard(every=25),  # a setback may cost no more steps than a short fit has left
     }
 

@@ -14,6 +14,7 @@ import numpy as np
 from dipjax import fitting, images
 from dipjax.fitting import FitState, Restoration, Run
 from dipjax.objectives import Objective
+from dipjax.operators import Operator
 
 Array = jax.Array
 
@@ -107,7 +108,7 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
     """The same for the same run: what is restored, how, and with which randomness."""
     content = hashlib.sha256()
     named = [v for option in options if isinstance(option, dict) for v in option.values()]
-    arrays = [value for value in named if isinstance(value, jax.Array | np.ndarray)]  # a kernel
+    arrays, form = jax.tree.flatten([v for v in named if _array(v)])
     for array in (jax.random.key_data(key), y, *data, *arrays):
         array = np.ascontiguousarray(array)
         content.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
@@ -115,7 +116,13 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
         option if not isinstance(option, dict) else {k: v for k, v in option.items() if _plain(v)}
         for option in options
     ]
-    return f"{getattr(task, '__name__', task)} {y.shape} {plain} {content.hexdigest()}\n"
+    name = getattr(task, "__name__", task)
+    return f"{name} {y.shape} {plain} {form} {content.hexdigest()}\n"
+
+
+def _array(value: Any) -> bool:
+    """An array, as a kernel is, or some in an operator, as the steps of JPEG."""
+    return isinstance(value, jax.Array | np.ndarray | Operator)
 
 
 def _plain(value: Any) -> bool:

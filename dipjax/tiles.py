@@ -92,7 +92,7 @@ def iterate(
 
     Args:
         task, key, y, data: see `tiled`.
-        tile: (h, w) of a tile in pixels of `y`.
+        tile: (h, w) of a tile in pixels of `y`; with `jpeg=` up to a block larger.
         overlap: pixels of `y` that neighbouring tiles share at least; by default an eighth of
             the smaller side of a tile.
         factor: pixels of the image for one of `y` along each side, for `super_resolve`.
@@ -118,7 +118,8 @@ def iterate(
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
-    parts = cut(y.shape, tile, overlap, factor)
+    jpeg = settings.get("jpeg")
+    parts = cut(y.shape, tile, overlap, factor, jpeg.block if jpeg else 1)
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
         _check_holes(known, parts)

@@ -136,6 +136,16 @@ def test_a_jpeg_file_is_restored_by_what_it_says(folder, capsys):
         assert ("polish" in record["seconds"]) == bool(options)
 
 
+def test_a_jpeg_file_in_tiles(folder):
+    images.save("large.jpg", np.tile(PIXELS, (4, 4, 1)))
+    line = "remove-jpeg-artifacts large.jpg -o out.png --tile 16 --tiles kept"
+    assert run(line) == 0
+    whole = images.load("out.png")
+    assert run(f"{line} --force") == 0
+    np.testing.assert_array_equal(images.load("out.png"), whole)
+    assert run(f"{line} --force --blind") == 2  # the folder holds others
+
+
 @pytest.mark.parametrize(
     "line, name",
     [

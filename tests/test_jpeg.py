@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import dipjax
-from dipjax import codecs, images
+from dipjax import codecs, grids, images, tiles
 from dipjax.generators import Hourglass
 from dipjax.metrics import psnr
 from dipjax.operators import Jpeg
@@ -74,6 +74,26 @@ def test_colour_is_kept_in_means(subsampling, rows, columns):
     ours, theirs = (kept(A, y) for y in (x, codecs.decode(data)))
     assert ours.size == x[..., 0].size * (1 + 2 / (rows * columns))
     assert np.std(ours - theirs) < 1.5 * ROUNDING
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_tiles_have_whole_steps(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file(picture(40, 56, 1), quality=40, exif=exif)
+    A, y = codecs.compression(data), codecs.decode(data)
+    for part in grids.cut(y.shape, (20, 20), 2, block=A.block):
+        coefficients = kept(A, part.of(y))
+        assert np.abs(coefficients - np.round(coefficients)).max() < 0.25
+
+
+def test_tiles_agree_with_the_file(key):
+    x = picture(40, 56, 1)
+    data = file(x, quality=10)
+    y, A = images.check(codecs.decode(data)), codecs.compression(data)
+    settings = {**TINY, "generator": TINY["generator"].clone(channels=1)}
+    image = tiles.tiled(dipjax.remove_jpeg_artifacts, key, y, jpeg=A, tile=(24, 24), **settings)
+    assert psnr(image, images.check(x)) > psnr(y, images.check(x))
 
 
 def test_steps_are_those_of_the_file():

@@ -1,5 +1,7 @@
 """What a JPEG file keeps: the operator of removing its artifacts."""
 
+import math
+
 import flax.struct
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,11 @@ class Jpeg(Operator):
     def level(self) -> Array:
         """Of the error in a pixel's light, were its coefficients larger than the steps."""
         return jnp.sqrt(jnp.mean(jnp.square(self.steps[0]))) * ROUNDING
+
+    @property
+    def block(self) -> int:
+        """Pixels by which an image may be cut, along both axes, from either end."""
+        return SIDE * math.lcm(*self.sampling)
 
     def forward(self, x: Array) -> Array:
         """(n,) coefficients: those of light, then those of colour, block by block."""
