@@ -72,13 +72,13 @@ def remove_jpeg_artifacts(
 
     Args:
         input: the picture, in whatever format it is kept now; a JPEG file says how coarse its steps
-            are, and the result agrees with it.
+            are, and the result agrees with it, but for --preset paper.
         output: where to save the result; the suffix chooses the format.
         blind: leave out what the file says, of a picture that was coarser before it was saved so.
     """
     picture = images.load_picture(input)
     check_files(output, picture, common, input)
-    jpeg = None if blind else picture.jpeg
+    jpeg = None if blind or common.preset == "paper" else picture.jpeg
     if jpeg and not common.quiet:
         print("a JPEG file: the result will agree with what it has kept (--blind: it need not)")
     task = partial(tasks.remove_jpeg_artifacts, jpeg=jpeg)

@@ -74,7 +74,10 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def compression(data: bytes) -> Jpeg | None:
-    """How a JPEG file was compressed; None for other files, and for other planes than JFIF's."""
+    """How a JPEG file was compressed.
+
+    None for other files, for other planes than JFIF's, and where its steps are not in its header.
+    """
     if data[:2] != b"\xff\xd8":
         return None
     with Image.open(io.BytesIO(data)) as image:
@@ -87,6 +90,8 @@ def compression(data: bytes) -> Jpeg | None:
         shares = {(down[0] / v, across[0] / h) for v, h in zip(down[1:], across[1:], strict=True)}
         (rows, columns), *others = shares or {(1, 1)}
         if others or rows % 1 or columns % 1:
+            return None
+        if not all(np.all(header.quantization.get(table, 0)) for table in tables):
             return None
         steps = np.stack([np.reshape(header.quantization[table], (8, 8)) for table in tables])
         sampling = int(rows), int(columns)

@@ -203,7 +203,7 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
 
     Larger pictures are at their best later (of 256 x 256 pixels with noise of 50 after 570 steps or
     more), and are coarse for longer, when the fall of the risk may falter and a noise that is
-    thought too strong hide it: 2.6 dB were lost so. The warm-ups grow with the side.
+    thought too strong hide it: 2.6 dB were lost so. The warm-ups grow with the picture, to 600.
     """
     side = max(1.0, math.sqrt(shape[0] * shape[1] / SMALL))  # in units of 64 pixels
     slowest, nothing = (round(min(early, 600)) for early in (60 * side**1.5, 150 * side))

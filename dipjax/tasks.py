@@ -167,11 +167,14 @@ def remove_jpeg_artifacts(
     y = images.check(y)
     if jpeg is None or preset == "paper":
         return _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
-    kept, settings = jpeg(y), {"steps": FEW, **settings}
+    jax.eval_shape(jpeg.forward, y)  # whether it fits
+    settings = {"steps": FEW, **settings}
     result = _near("remove_jpeg_artifacts", key, y, preset, driver, settings)
 
     def refine(x: Array) -> Array:
-        x = refined(x, A=jpeg, y=kept, s=ROUNDING, narrow=jpeg.level)
+        x = refined(x, A=jpeg, y=jpeg.measured(y), s=ROUNDING, narrow=jpeg.level)
+        if jpeg.sampling == (1, 1):
+            return x
         colour = (x - y) - light(x - y)
         return jnp.clip(x - COLOUR * colour, 0, 1)
 

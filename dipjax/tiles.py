@@ -118,7 +118,7 @@ def iterate(
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
-    jpeg = settings.get("jpeg")
+    jpeg = {**getattr(task, "keywords", {}), **settings}.get("jpeg")
     parts = cut(y.shape, tile, overlap, factor, jpeg.block if jpeg else 1)
     known = data[0] if task is tasks.inpaint else None
     if known is not None:

@@ -96,6 +96,31 @@ def test_tiles_agree_with_the_file(key):
     assert psnr(image, images.check(x)) > psnr(y, images.check(x))
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_edges_of_colour_are_measured_as_the_file_has_them(subsampling):
+    """Though decoding has blurred them."""
+    x = np.zeros((64, 64, 3), np.uint8) + 90
+    x[11:37, 13:38] = 200, 60, 80
+    data = file(x, quality=98, subsampling=subsampling)
+    A, y = codecs.compression(data), images.check(codecs.decode(data))
+    middle = A(jnp.full_like(y, 128 / 255))
+    colour = slice(64 * 64, None)  # behind the light
+    true = np.asarray(A(images.check(x)) - middle)[colour]
+    found, blurred = (np.asarray(c - middle)[colour] for c in (A.measured(y), A(y)))
+    assert np.sqrt(np.mean((found - true) ** 2)) < 2.5 * ROUNDING
+    if subsampling:
+        assert np.mean((blurred - true) ** 2) > 4 * np.mean((found - true) ** 2)
+
+
+def test_a_file_whose_steps_are_unknown_is_read_all_the_same(tmp_path):
+    data = bytearray(file(picture(8, 8)))
+    table = data.index(b"\xff\xdb") + 5
+    data[table : table + 64] = bytes(64)
+    (tmp_path / "a.jpg").write_bytes(data)
+    loaded = images.load_picture(tmp_path / "a.jpg")
+    assert loaded.colour.shape == (8, 8, 3) and loaded.jpeg is None
+
+
 def test_steps_are_those_of_the_file():
     data = file(picture(8, 8), quality=30)
     with Image.open(io.BytesIO(data)) as image:

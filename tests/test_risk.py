@@ -154,8 +154,8 @@ def test_denoise_by_risk(truth, key, sigma):
     np.testing.assert_allclose(asked["objective"].s, level, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("side", "stops"), [(64, True), (256, False)])
-def test_a_large_picture_is_not_stopped_where_its_fit_falters_while_it_is_coarse(side, stops):
+@pytest.mark.parametrize(("side", "early"), [(64, True), (256, False)])
+def test_a_large_picture_is_not_stopped_where_its_fit_falters_while_it_is_coarse(side, early):
     """The estimate falls fast, hardly, and fast again when finer parts are learnt."""
     t = jnp.arange(1.0, 1001)
     losses = 0.6 * jnp.exp(-t / 25) + 0.25 / (1 + (t / 250) ** 3)
@@ -165,7 +165,9 @@ def test_a_large_picture_is_not_stopped_where_its_fit_falters_while_it_is_coarse
         state = rule.update(state, stopping.Seen(loss, image, image, lambda x: None, 0))
         return state, state.stop
 
-    assert jax.lax.scan(step, rule.init(image), losses[:450])[1].any() == stops
+    stops = jax.lax.scan(step, rule.init(image), losses)[1]
+    end = int(stops.argmax()) + 1
+    assert stops.any() and (end < 200 if early else end > 700)  # before the fall, and behind it
 
 
 @pytest.mark.parametrize("count", [1, 2])

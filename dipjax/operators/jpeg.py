@@ -5,12 +5,15 @@ import math
 import flax.struct
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy import fft
 
 from dipjax.operators.base import Array, Operator
 from dipjax.orientation import UPRIGHT, stored
 
 SIDE = 8  # of a block
 ROUNDING = 12**-0.5  # standard deviation of what rounding leaves, evenly, between two integers
+
+INTERPOLATED = (1, 2), (2, 2)  # the samplings between whose means decoders draw lines
 
 # Light and two differences of colour of (red, green, blue): ITU-R BT.601, as JFIF has it.
 _COLOURS = np.array(
@@ -23,9 +26,9 @@ class Jpeg(Operator):
     """`A x = D P x / q`: the coefficients of JPEG, in the steps to whose multiples a file rounds.
 
     `P` takes light and colour apart, and of colour the means of a few pixels; `D` is the cosine
-    transform of blocks of 8 x 8. A file has `round(A x)`, but for a constant, so of its picture `y`
-    is `A y` what was measured, with an error of `ROUNDING`. `images.load_picture` reads the
-    operator of a file.
+    transform of blocks of 8 x 8. A file has `round(A x)`, but for a constant: of its picture that
+    was measured, with an error of `ROUNDING` (more where decoding has clipped it), and `measured`
+    finds it again. `images.load_picture` reads the operator of a file.
 
     ITU-T T.81 (1992), annex A; JFIF 1.02.
 
@@ -59,13 +62,27 @@ class Jpeg(Operator):
             raise ValueError(
                 f"a JPEG of {self.steps.shape[0]} channels does not fit an image of {x.shape}"
             )
+        return self._coefficients(x, decoded=False)
+
+    def measured(self, y: Array) -> Array:
+        """What the file holds, of its picture `y` (H, W, C) as decoded.
+
+        It is `A y`, but that decoders draw straight lines between two means of colour, which blurs
+        their means: `m_i / 8 + 3 m_(i+1) / 4 + m_(i+2) / 8`. That is undone.
+        """
+        return self._coefficients(y, decoded=True)
+
+    def _coefficients(self, x: Array, decoded: bool) -> Array:
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         x = stored(x, self.orientation)
         if x.shape[-1] == 3:
             x = jnp.einsum("hwc,kc->hwk", x, jnp.asarray(_COLOURS, x.dtype), precision="highest")
         light, *colours = jnp.moveaxis(x, -1, 0)
-        planes = [light, *(_means(colour, self.sampling) for colour in colours)]
+        colours = [_means(colour, self.sampling) for colour in colours]
+        if decoded and self.sampling in INTERPOLATED:
+            colours = [_unblurred(colour, self.sampling) for colour in colours]
         steps = jnp.asarray(self.steps, x.dtype)[:, None, None]
-        coefficients = [_cosines(p) / q for p, q in zip(planes, steps, strict=True)]
+        coefficients = [_cosines(p) / q for p, q in zip((light, *colours), steps, strict=True)]
         return jnp.concatenate([c.ravel() for c in coefficients])
 
 
@@ -78,6 +95,17 @@ def light(x: Array) -> Array:
 def _means(x: Array, sides: tuple[int, int]) -> Array:
     """Of rectangles (a, b) of a plane, whose edge is repeated to fill the last."""
     return _blocks(x, sides).mean((1, 3))
+
+
+def _unblurred(x: Array, sampling: tuple[int, int]) -> Array:
+    """The inverse of the filter (1, 6, 1) / 8, mirrored, along axes where there is one for two."""
+    for axis, share in enumerate(sampling):
+        if share == 2:
+            n = x.shape[axis]
+            response = 0.75 + 0.25 * np.cos(np.pi * np.arange(n) / n)
+            response = jnp.asarray(response, x.dtype).reshape([n, 1] if axis == 0 else [1, n])
+            x = fft.idct(fft.dct(x, axis=axis, norm="ortho") / response, axis=axis, norm="ortho")
+    return x
 
 
 def _cosines(x: Array) -> Array:

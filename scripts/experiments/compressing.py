@@ -47,13 +47,11 @@ def _restore(lab: Lab, name: str, instead: str, quality: int) -> Found:
     truth = lab.crop(lab.pictures.colour(f"denoise/25/{name}_GT.png", instead))
     y, A = compressed(truth, quality)
     settings = {"preset": lab.scale.preset, "driver": lab.driver(truth), **lab.fewer(400)}
-    result = dipjax.remove_jpeg_artifacts(lab.key, y, jpeg=A, **settings)
-    methods = {
-        "JPEG": y,
-        "blind fit": jnp.clip(result.average, 0, 1),
-        "polish, no fit": _polish(y, A),
-        "ours": jnp.clip(result.image, 0, 1),
-    }
+    blind, ours = (
+        jnp.clip(dipjax.remove_jpeg_artifacts(lab.key, y, jpeg=jpeg, **settings).image, 0, 1)
+        for jpeg in (None, A)
+    )
+    methods = {"JPEG": y, "blind": blind, "polish, no fit": _polish(y, A), "ours": ours}
     psnr = {method: rules.whole(x, truth) for method, x in methods.items()}
     return Found({"psnr": psnr}, {**methods, "true": truth})
 
