@@ -42,7 +42,7 @@ def cut(
         )
     axes = []
     for n, size in zip(shape[:2], tile, strict=True):
-        size = min(n, max(size, overlap + block) if block > 1 else size)
+        size = min(n, max(size, overlap + block))
         size += (n - size) % block
         first = starts(n, size, overlap, block)
         w = weights([factor * start for start in first], factor * size)

@@ -175,8 +175,8 @@ def remove_jpeg_artifacts(
         x = refined(x, A=jpeg, y=jpeg.measured(y), s=ROUNDING, narrow=jpeg.level)
         if jpeg.sampling == (1, 1):
             return x
-        colour = (x - y) - light(x - y)
-        return jnp.clip(x - COLOUR * colour, 0, 1)
+        change = x - y
+        return jnp.clip(x - COLOUR * (change - light(change)), 0, 1)
 
     return _behind(result, driver, refine)
 

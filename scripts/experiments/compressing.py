@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from dipjax import codecs, images
 from dipjax.operators import Jpeg
 
 from . import rules, tables
-from .lab import Experiment, Found, Lab, Record, unfitted
+from .lab import Found, Lab, unfitted
 from .pictures import COLOUR
 from .rules import Array
 
@@ -61,17 +60,7 @@ def _polish(y: Array, A: Jpeg) -> Array:
     return dipjax.remove_jpeg_artifacts(jax.random.key(0), y, jpeg=A, driver=unfitted(y)).image
 
 
-def summary(records: list[Record]) -> dict[str, Any]:
-    return {"table": tables.measured(records)}
-
-
-def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    return tables.drawn(summary["table"], records)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = tables.experiment(
     "JPEG files by what they say: three pictures in four qualities (not in the paper)",
     items,
-    summary,
-    draw,
 )

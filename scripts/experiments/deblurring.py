@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from dipjax.operators import Blur
 
 from . import rules, tables
 from .denoising import noisy
-from .lab import Experiment, Found, Lab, Record, middle, unfitted
+from .lab import Found, Lab, middle, unfitted
 from .pictures import COLOUR
 from .rules import Array
 
@@ -77,17 +76,7 @@ def _richardson_lucy(y: Array, k: Array) -> Array:
     return jnp.clip(jnp.asarray(np.stack(channels, -1)[h:-h, w:-w], jnp.float32), 0, 1)
 
 
-def summary(records: list[Record]) -> dict[str, Any]:
-    return {"table": tables.measured(records)}
-
-
-def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    return tables.drawn(summary["table"], records)
-
-
-EXPERIMENT = Experiment(
+EXPERIMENT = tables.experiment(
     "Deblurring with a known kernel: three blurs of three pictures (not in the paper)",
     items,
-    summary,
-    draw,
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 
@@ -10,7 +9,7 @@ import dipjax
 from dipjax import baselines, noise
 
 from . import rules, sets, tables
-from .lab import Experiment, Found, Lab, Record
+from .lab import Experiment, Found, Lab
 from .pictures import COLOUR, public
 from .published import TABLES
 from .rules import Array
@@ -50,18 +49,8 @@ def _denoise(lab: Lab, name: str, sigma: int) -> Found:
     return Found({"psnr": psnr}, {**methods, "true": truth})
 
 
-def summary(records: list[Record], table: str) -> dict[str, Any]:
-    return {"table": tables.measured(records), "published, whole pictures": TABLES[table]}
-
-
-def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    return tables.drawn(summary["table"], records)
-
-
 def experiment(table: str, sigma: int, about: str) -> Experiment:
-    return Experiment(
-        about, partial(items, table=table, sigma=sigma), partial(summary, table=table), draw
-    )
+    return tables.experiment(about, partial(items, table=table, sigma=sigma), TABLES[table])
 
 
 EXPERIMENTS = {

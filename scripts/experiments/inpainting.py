@@ -52,14 +52,6 @@ def scattered(key: Array, x: Array, missing: float) -> Array:
     return jax.random.bernoulli(key, 1 - missing, (*x.shape[:2], 1)).astype(jnp.float32)
 
 
-def summary(records: list[Record]) -> dict[str, Any]:
-    return {"table": tables.measured(records), "published, whole pictures": TABLES["inpaint"]}
-
-
-def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    return tables.drawn(summary["table"], records, pictures=2)
-
-
 # --- single pictures -----------------------------------------------------------------------
 
 
@@ -116,8 +108,11 @@ def _smaller(lab: Lab, x: Array, mask: Array, side: int) -> tuple[Array, Array]:
 
 
 EXPERIMENTS = {
-    "inpaint": Experiment(
-        "Half of the pixels missing: the eleven grey pictures of Table 1", items, summary, draw
+    "inpaint": tables.experiment(
+        "Half of the pixels missing: the eleven grey pictures of Table 1",
+        items,
+        TABLES["inpaint"],
+        pictures=2,
     ),
     "text": single("Text over a picture (Fig. 7)", _text, "text", 400),
     "hole": single("A large hole (Fig. 6)", _hole, "hole", 400),

@@ -1,12 +1,12 @@
 """Tables: measured beside published, as numbers, as Markdown, as a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import figures
-from .lab import Record
+from .lab import Experiment, Found, Lab, Record
 
 Table = dict[str, dict[str, Any]]
 OURS = ("ours", "restored")  # in bold
@@ -59,6 +59,22 @@ def drawn(
         for axis, (title, x) in zip(axes, record.views.items(), strict=False):
             figures.show(axis, x, _title(record, title, table))
     return figure
+
+
+def experiment(
+    about: str,
+    items: Callable[[Lab], dict[str, Callable[[], Found]]],
+    published: Any = None,
+    pictures: int = 3,
+) -> Experiment:
+    """One whose numbers are a table of PSNR, a row a record, beside what is published."""
+    beside = {} if published is None else {"published, whole pictures": published}
+    return Experiment(
+        about,
+        items,
+        lambda records: {"table": measured(records), **beside},
+        lambda records, summary: drawn(summary["table"], records, pictures=pictures),
+    )
 
 
 def _shape(record: Record) -> float:
