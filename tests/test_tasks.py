@@ -11,6 +11,7 @@ import dipjax
 from dipjax import fitting, kernels, noise, objectives, polish, presets, tasks
 from dipjax.fitting import Restoration
 from dipjax.operators import Blur, Downsample
+from dipjax.tasks import deblurring
 
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
 
@@ -86,7 +87,7 @@ def test_deblur_is_polished_by_the_level_of_the_noise(key, monkeypatch, given):
         levels.append(float(s))
         return x
 
-    monkeypatch.setattr(tasks, "refined", refined)
+    monkeypatch.setattr(deblurring, "refined", refined)
     x = jnp.full((24, 20, 3), 0.5)
     y = noise.gaussian(key, x, 0.05)
     dipjax.deblur(key, y, jnp.ones((3, 3)), driver=recorded, sigma=0.05 if given else None)

@@ -1,0 +1,69 @@
+"""Blur: `E(x) = |k * x - y|^2`, `k` is the picture of a point of light."""
+
+import jax
+import jax.numpy as jnp
+
+from dipjax import images, kernels, noise
+from dipjax.fitting import Restoration, fit
+from dipjax.operators import Blur, Operator
+from dipjax.polish import BLURRED, EXACT, refined
+from dipjax.tasks.recipe import Driver, measured
+
+Array = jax.Array
+
+
+def deblur(
+    key: Array,
+    y: Array,
+    kernel: Array,
+    *,
+    sigma: float | None = None,
+    polish: bool = True,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Sharpen a picture whose blur is known: `E(x) = |k * x - y|^2`.
+
+    What is fitted reaches beyond the picture by half of the kernel on each side, from where light
+    has come into it, and is cut to the picture in the end: nothing is assumed of its border.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        kernel: `k` (h, w), the picture of a point of light, seen at its entry (h // 2, w // 2),
+            such as `kernels.disc(3)`; it is scaled to the sum 1.
+        sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
+            the polish. If not given it is estimated, where the picture is neither black nor white.
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but where `preset="paper"` is asked for.
+        preset: "paper" (its network and settings of super-resolution; deblurring is ours), "fast",
+            the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the average of the iterates, polished.
+
+    Raises:
+        ValueError: for a picture of another shape or range, a kernel that is none or larger than
+            the picture, a sigma that is no level of noise, or an unknown preset.
+    """
+    y = images.check(y)
+    A = Blur(kernels.checked(kernel, y.shape).astype(y.dtype))
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+
+    def refine(x: Array, A: Operator, y: Array) -> Array:
+        s = _unclipped_level(y) if white is None else white
+        return refined(x, A=A, y=y, s=jnp.maximum(s, EXACT), wide=BLURRED)
+
+    result = measured("deblur", key, A, y, polish, preset, driver, settings, refine)
+    return result.map_images(lambda x: images.middle(x, y.shape))
+
+
+def _unclipped_level(y: Array) -> Array:
+    """Of the noise of the entries that are neither black nor white, a scalar."""
+    inside = (y > 0) & (y < 1)
+    squares = jnp.where(inside, noise.level_by_brightness(y) ** 2, 0)
+    return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))

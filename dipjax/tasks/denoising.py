@@ -1,0 +1,105 @@
+"""Noise: `E(x) = |x - y|^2`, or `|x - y|_1` where it is outliers."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from dipjax import clipping, images, noise, stopping
+from dipjax.fitting import Energy, Restoration, fit
+from dipjax.objectives import Fidelity, as_objective, data_term
+from dipjax.operators import Identity
+from dipjax.polish import polished
+from dipjax.presets import by_risk
+from dipjax.risk import Risk, sure
+from dipjax.tasks.recipe import Driver, behind, fitted
+
+Array = jax.Array
+
+
+def denoise(
+    key: Array,
+    y: Array,
+    *,
+    sigma: float | None = None,
+    fidelity: Literal["auto", "l2", "l1", "huber"] | Fidelity = "auto",
+    clipped: bool = True,
+    polish: bool = True,
+    regularizer: Energy | None = None,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Remove noise from a picture: `E(x) = |x - y|^2`, stopped before the noise is learnt.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        sigma: standard deviation of white noise, before clipping; if not given it is estimated,
+            with how it depends on the light, as the noise of counted photons does.
+        fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
+            leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
+            `noise.fidelity`), and else "l2".
+        clipped: the noise was clipped with the picture, as in any picture file. A fit by "l2" tends
+            to the mean of such noise, which is undone then (see `clipping`), but for
+            `preset="paper"`: 2 dB for noise of 50 in dark or bright pictures.
+        polish: blend a fit by "l2" with non-local Bayes, which keeps more of fine texture (see
+            `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
+        regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
+            minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,
+            but by held-out pixels with another fidelity than "l2", a regulariser, or a code or
+            jitter of yours.
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
+
+    Raises:
+        ValueError: for a picture of another shape or range, a sigma that is no level of noise, an
+            unknown preset or fidelity, or `stop="risk"` for salt and pepper, with a regulariser
+            or with a code.
+        TypeError: for a regulariser that is no function of an image.
+    """
+    y = images.check(y)
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
+    rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
+    plain = regularizer is None and not {"code", "jitter"} & settings.keys()
+    if rule == "risk" or (rule == "auto" and fidelity == "l2" and plain):
+        energy = _risk(y, white, fidelity)
+        if regularizer is not None or "code" in settings:
+            raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
+        settings = {"code": energy.code, **by_risk(y.shape), **settings}
+    else:
+        energy = data_term(Identity(), y, fidelity)
+        settings = {"stop": rule, **settings}
+    energy = energy if regularizer is None else energy + as_objective(regularizer)
+    result = fitted("denoise", key, energy, y.shape, preset, driver, settings)
+    if polish and finishes(fidelity, preset):
+        s = energy.s if isinstance(energy, Risk) else _level(y, white)
+        result = behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s))
+    if clipped and finishes(fidelity, preset):
+        result = result._replace(image=clipping.undo(result.image, y, sigma=white))
+    return result
+
+
+def finishes(fidelity: Any, preset: str | None) -> bool:
+    """Whether `denoise` goes on behind the fit: where noise adds, and not as published."""
+    return fidelity == "l2" and preset != "paper"
+
+
+def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
+    """The estimate of the risk, for noise that is added to the picture."""
+    if fidelity != "l2":
+        raise ValueError(
+            f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
+            'leave stop="risk" out, or say fidelity="l2"'
+        )
+    return sure(y, _level(y, white))
+
+
+def _level(y: Array, white: float | None) -> Array:
+    """Of the noise that is left in every entry, after clipping."""
+    return noise.level_by_brightness(y) if white is None else clipping.level_after(y, white)

@@ -1,0 +1,66 @@
+"""JPEG: `E(x) = |x - y|^2`, stopped before the blocks, or polished by what the file has kept."""
+
+import jax
+import jax.numpy as jnp
+
+from dipjax import images
+from dipjax.fitting import Restoration, fit
+from dipjax.operators import Jpeg
+from dipjax.operators.jpeg import ROUNDING, light
+from dipjax.polish import refined
+from dipjax.tasks.recipe import Driver, behind, near
+
+Array = jax.Array
+# How much of the decoded colour stays, of which a file keeps means alone: 0 to .4 dB better than
+# none on crops of kodim03, lena and peppers, in qualities from 10 to 60, and 1 dB at most in 90.
+COLOUR = 0.25
+FEW = 400  # steps of a fit that a known compression polishes: of 1600 no more was left, 0.02 dB
+
+
+def remove_jpeg_artifacts(
+    key: Array,
+    y: Array,
+    *,
+    jpeg: Jpeg | None = None,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Remove the blocks and ripples that JPEG leaves: `E(x) = |x - y|^2`, stopped in time.
+
+    Blind, as published: nothing is known of the compression, the generator takes longer over
+    blocks than over the picture (Ulyanov et al. 2018, Fig. 3). Where it is known the fit is
+    polished by it (see `polish.refined`), and agrees with the file.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        jpeg: what the file has kept of it, as `images.load_picture(path).jpeg`, of a picture that
+            is whole and was not in coarser steps before; `preset="paper"` does not use it.
+        preset: "paper", "fast", the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the best estimate of the run.
+
+    Raises:
+        ValueError: for a picture of another shape or range, of other channels than those of `jpeg`,
+            or for an unknown preset.
+    """
+    y = images.check(y)
+    if jpeg is None or preset == "paper":
+        return near("remove_jpeg_artifacts", key, y, preset, driver, settings)
+    jax.eval_shape(jpeg.forward, y)  # whether it fits
+    settings = {"steps": FEW, **settings}
+    result = near("remove_jpeg_artifacts", key, y, preset, driver, settings)
+
+    def refine(x: Array) -> Array:
+        x = refined(x, A=jpeg, y=jpeg.measured(y), s=ROUNDING, narrow=jpeg.level)
+        if jpeg.sampling == (1, 1):
+            return x
+        change = x - y
+        return jnp.clip(x - COLOUR * (change - light(change)), 0, 1)
+
+    return behind(result, driver, refine)

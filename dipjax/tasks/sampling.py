@@ -1,0 +1,47 @@
+"""What the prior says unasked: `f_theta(z)` with random params."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dipjax import codes
+from dipjax.codes import Code
+from dipjax.generators import Hourglass
+
+Array = jax.Array
+
+
+def sample(
+    key: Array,
+    shape: tuple[int, int, int],
+    *,
+    generator: Any = None,
+    code: Code | Array = codes.uniform,
+) -> Array:
+    """A picture drawn from the prior: `f_theta(z)` with random `theta`, nothing is fitted.
+
+    What a generator can say before it has seen anything (Ulyanov et al. 2020, IJCV, "samples from
+    the prior"): deeper ones are smoother, skips bring fine grain.
+
+    Args:
+        key: of code and params; the same key gives the same bits.
+        shape: of the picture, (H, W, C).
+        generator: `f`; the paper's `Hourglass` by default.
+        code: `z`, an array or a function `(key, shape) -> z`.
+
+    Returns:
+        The picture (H, W, C) in [0, 1], for a generator that ends in a sigmoid.
+
+    Raises:
+        ValueError: for a shape that is none of an image, or that the generator does not make.
+    """
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
+    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    code_key, key = jax.random.split(key)
+    z = code(code_key, shape) if callable(code) else jnp.asarray(code)
+    image = generator.apply(generator.init(key, z), z)
+    if image.shape != tuple(shape):
+        raise ValueError(f"the generator makes images of shape {image.shape}, not {shape}")
+    return image

@@ -1,0 +1,53 @@
+"""Few pixels: `E(x) = |A x - y|^2`, `A` filters and keeps every n-th pixel."""
+
+import jax
+
+from dipjax import images
+from dipjax.fitting import Restoration, fit
+from dipjax.operators import Downsample, Kernel
+from dipjax.tasks.recipe import Driver, measured
+
+Array = jax.Array
+
+
+def super_resolve(
+    key: Array,
+    y: Array,
+    *,
+    factor: int = 4,
+    kernel: Kernel = "lanczos2",
+    polish: bool = True,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """Enlarge a picture: `E(x) = |A x - y|^2`, with `A` the down-sampling that made it small.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the small picture (h, w, C), floats in [0, 1] or 8- and 16-bit integers.
+        factor: by how much to enlarge, an integer of at least 2.
+        kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but where `preset="paper"` is asked for.
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
+
+    Returns:
+        A `Restoration`; `.image` (h * factor, w * factor, C) is the average of the iterates,
+            polished.
+
+    Raises:
+        ValueError: for a picture of another shape or range, another factor, or an unknown preset.
+    """
+    y = images.check(y)
+    if not 2 <= factor <= min(y.shape[:2]):
+        raise ValueError(
+            f"factor {factor}: must be an integer from 2 to the smaller side of the picture, "
+            f"which is {min(y.shape[:2])}"
+        )
+    A = Downsample(factor, kernel)
+    task = "super_resolve" if factor < 8 else "super_resolve_x8"
+    return measured(task, key, A, y, polish, preset, driver, settings)
