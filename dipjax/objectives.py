@@ -123,8 +123,9 @@ class Scaled(Objective):
 
 
 def l2(prediction: Array, y: Array) -> Array:
-    """`sum (A x - y)^2`: Gaussian noise."""
-    return jnp.sum((prediction - y) ** 2)
+    """`sum |A x - y|^2`: Gaussian noise."""
+    r = prediction - y
+    return jnp.sum((r * r.conj()).real)
 
 
 def l1(prediction: Array, y: Array) -> Array:
@@ -133,8 +134,8 @@ def l1(prediction: Array, y: Array) -> Array:
 
 
 def huber(prediction: Array, y: Array, delta: float = 0.1) -> Array:
-    """`sum h(A x - y)`, `h(r) = r^2 / 2` up to `delta`, `delta (|r| - delta / 2)` beyond."""
-    return jnp.sum(optax.losses.huber_loss(prediction, y, delta=delta))
+    """`sum h(|A x - y|)`, `h(r) = r^2 / 2` up to `delta`, `delta (|r| - delta / 2)` beyond."""
+    return jnp.sum(optax.losses.huber_loss(jnp.abs(prediction - y), delta=delta))
 
 
 def robust(prediction: Array, y: Array) -> Array:
@@ -202,7 +203,7 @@ def data_term(
     Args:
         operator: `A`, image (H, W, C) -> measurement.
         y: the measurement, of the shape that `A` gives.
-        fidelity: "l2" (`sum (A x - y)^2`), "l1", "huber", or a function of (prediction, y).
+        fidelity: "l2" (`sum |A x - y|^2`), "l1", "huber", or a function of (prediction, y).
 
     Raises:
         ValueError: for an unknown fidelity, or a measurement of integers or with NaN.

@@ -2,7 +2,8 @@
 
 denoise                   x + w (NLB(y) - x)                   a blend, where x varies
 super_resolve, inpaint,
-deblur, remove_jpeg_...   min_x |A x - y|^2 with prior NLB     rounds, from the fit on
+deblur, reconstruct,
+remove_jpeg_artifacts     min_x |A x - y|^2 with prior NLB     rounds, from the fit on
 """
 
 import jax
@@ -103,13 +104,12 @@ def refined(
     """
     if _few(x, **ALIKE):
         return x
-    dtype = jnp.promote_types(jnp.result_type(x, y), jnp.float32)
-    x, y = x.astype(dtype), y.astype(dtype)
+    dtype = jnp.promote_types(jnp.result_type(x, y.real), jnp.float32)
+    x, y = x.astype(dtype), y.astype(jnp.promote_types(y.dtype, dtype))  # y may be complex
 
     def turn(carry: tuple[Array, Array], sigma: Array) -> tuple[tuple[Array, Array], None]:
         x, last = carry
-        z = jnp.clip(x + MOMENTUM * (x - last), 0, 1)
-        z = grouped(z, z, sigma, noisy=False, **ALIKE).astype(dtype)
+        z = smoothed(jnp.clip(x + MOMENTUM * (x - last), 0, 1), sigma)
         return (backproject(z, A, y, ridge=(s / sigma) ** 2), x), None
 
     last = jnp.minimum(NARROW * s if narrow is None else narrow, NARROW_AT_MOST)
@@ -117,6 +117,11 @@ def refined(
     start = backproject(x, A, y, ridge=(s / sigmas[0]) ** 2)
     (x, _), _ = lax.scan(turn, (start, start), sigmas)
     return jnp.clip(x, 0, 1)
+
+
+def smoothed(x: Array, sigma: float | Array) -> Array:
+    """An image (H, W, C) by the groups of its alike patches, which may be off by `sigma`."""
+    return x if _few(x, **ALIKE) else grouped(x, x, sigma, noisy=False, **ALIKE).astype(x.dtype)
 
 
 def _few(x: Array, side: int, group: int) -> bool:

@@ -114,6 +114,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "paper": {**PUBLISHED, "jitter": 0.03, "steps": 2000},
         "fast": {**TAPERED, "jitter": 0.03, "steps": 1000},
     },
+    "reconstruct": {
+        "paper": {**PUBLISHED, "jitter": 0.03, "steps": 2000},
+        "fast": {**TAPERED, "jitter": 0.03, "steps": 1000},
+    },
     "remove_jpeg_artifacts": {
         "paper": {
             **PUBLISHED,
@@ -152,7 +156,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
 # there 0.1 dB is left for four fits of twice the steps, and none for a wider network.
 for _task, _preset in PRESETS.items():
     _preset["best"] = {**_preset["fast"], "members": 4}
-    if _task in ("inpaint", "super_resolve", "super_resolve_x8", "deblur"):
+    if _task in ("inpaint", "super_resolve", "super_resolve_x8", "deblur", "reconstruct"):
         _preset["best"]["steps"] = 2000
 
 NOISY = frozenset({"denoise", "flash_no_flash"})

@@ -10,10 +10,11 @@ import pytest
 import dipjax
 from dipjax import fitting, kernels, noise, objectives, polish, presets, tasks
 from dipjax.fitting import Restoration
-from dipjax.operators import Blur, Downsample
-from dipjax.tasks import deblurring
+from dipjax.operators import Blur, Downsample, Fourier, Lambda, Mask, Radon
+from dipjax.tasks import deblurring, reconstruction
 
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
+GREY = {**TINY, "generator": TINY["generator"].clone(channels=1)}
 
 
 def recorded(*args, **settings):
@@ -93,6 +94,79 @@ def test_deblur_is_polished_by_the_level_of_the_noise(key, monkeypatch, given):
     dipjax.deblur(key, y, jnp.ones((3, 3)), driver=recorded, sigma=0.05 if given else None)
     dipjax.deblur(key, x, jnp.ones((3, 3)), driver=recorded)
     np.testing.assert_allclose(levels, [0.05, polish.EXACT], rtol=1e-6 if given else 0.2)
+
+
+SCANNERS = {
+    "fourier": Fourier(jnp.asarray(np.random.default_rng(0).random((24, 24)) < 0.6)),
+    "radon": Radon(jnp.linspace(0, 180, 16, endpoint=False), 34),
+}
+
+
+@pytest.mark.parametrize("A", SCANNERS.values(), ids=SCANNERS)
+def test_reconstruct_finds_the_image(key, A):
+    """Most of what the nearest image to nothing leaves, of a few rectangles."""
+    truth = jnp.full((24, 24, 1), 0.2).at[4:15, 6:12].set(0.9).at[10:20, 9:19].set(0.6)
+    y = A(truth)
+    start = jnp.full(truth.shape, 0.5)
+    driver = lambda *_, **__: recorded(*_, **__)._replace(image=start)  # noqa: E731
+    result = dipjax.reconstruct(key, y, A, shape=truth.shape, sigma=0, driver=driver)
+    naive = dipjax.operators.backproject(start, A, y)
+    error, before = (float(jnp.linalg.norm(x - truth)) for x in (result.image, naive))
+    assert error < 0.7 * before
+
+
+def test_reconstruct_knows_the_shape_from_the_operator(key, x, mask):
+    A = Mask(mask)
+    dipjax.reconstruct(key, A(x), A, driver=recorded)
+    assert recorded.shape == x.shape
+    gray = Lambda(lambda x: x.mean(-1))
+    y = gray(x)
+    dipjax.reconstruct(key, y, gray, driver=recorded)
+    assert recorded.shape == x.shape
+    with pytest.raises(ValueError, match="shape of the image is not known"):
+        dipjax.reconstruct(key, y, lambda x: x.mean(-1), driver=recorded)
+    result = dipjax.reconstruct(key, y, lambda x: x.mean(-1), shape=(8, 6, 3), driver=recorded)
+    assert result.image.shape == x.shape
+
+
+def test_reconstruct_polishes_what_is_linear(key, monkeypatch):
+    """With the noise that is given, or that the fit and its polish leave of what is measured."""
+    levels = []
+
+    def refined(x, A, y, s, wide, narrow):
+        levels.append(float(s))
+        return x
+
+    monkeypatch.setattr(reconstruction, "refined", refined)
+    x = jnp.zeros((32, 32, 1))
+    A = Mask(jnp.arange(32)[:, None] * jnp.ones((1, 32)) < 8)
+    y = A(noise_of(key, 0.05))
+    for operator in (A, lambda x: A(x) + 0.5):
+        levels.clear()
+        for sigma in (None, 0.02, 0):
+            settings = {"sigma": sigma, "shape": x.shape, "driver": recorded}
+            dipjax.reconstruct(key, y + operator(x), operator, **settings)
+        expected = [0.05, 0.05, 0.02, polish.EXACT / 2]
+        np.testing.assert_allclose(levels, expected, rtol=0.1)
+    levels.clear()
+    for settings in ({"polish": False}, {"preset": "paper"}):
+        dipjax.reconstruct(key, y, A, driver=recorded, **settings)
+    dipjax.reconstruct(key, y, jnp.abs, shape=x.shape, driver=recorded)
+    assert not levels
+
+
+def noise_of(key, sigma):
+    return sigma * jax.random.normal(key, (32, 32, 1))
+
+
+def test_reconstruct_under_vmap_and_in_an_ensemble(key):
+    A = SCANNERS["fourier"]
+    ys = jax.vmap(A)(jax.random.uniform(key, (2, 24, 24, 1)))
+    many = jax.vmap(lambda key, y: dipjax.reconstruct(key, y, A, **GREY).image)
+    images = many(jax.random.split(key, 2), ys)
+    assert images.shape == (2, 24, 24, 1) and jnp.isfinite(images).all()
+    mean = dipjax.ensemble(dipjax.reconstruct, key, ys[0], A, members=2, **GREY).mean
+    assert mean.shape == (24, 24, 1)
 
 
 def test_a_blurred_picture_becomes_sharp(key):
@@ -327,6 +401,19 @@ def test_the_fidelity_is_the_caller_s(key, x):
 def test_bad_pictures(key, task, picture, message):
     with pytest.raises(ValueError, match=message):
         task(key, picture)
+
+
+@pytest.mark.parametrize("sigma", [-1, float("nan"), float("inf")])
+def test_bad_noise_of_a_measurement(key, x, mask, sigma):
+    with pytest.raises(ValueError, match=f"sigma {sigma}: must be a level of noise"):
+        dipjax.reconstruct(key, x, Mask(mask), sigma=sigma)
+
+
+def test_bad_measurements(key, x, mask):
+    with pytest.raises(ValueError, match="does not fit an image"):
+        dipjax.reconstruct(key, x[1:], Mask(mask))
+    with pytest.raises(ValueError, match="NaN"):
+        dipjax.reconstruct(key, jnp.full_like(x, jnp.nan), Mask(mask))
 
 
 def test_bad_kernel(key, x):

@@ -9,7 +9,10 @@ from dipjax.operators.base import Operator as Operator
 from dipjax.operators.base import check_adjoint as check_adjoint
 from dipjax.operators.blur import Blur as Blur
 from dipjax.operators.blur import Border as Border
+from dipjax.operators.fourier import Fourier as Fourier
+from dipjax.operators.fourier import coil_maps as coil_maps
 from dipjax.operators.jpeg import Jpeg as Jpeg
 from dipjax.operators.mask import Mask as Mask
+from dipjax.operators.radon import Radon as Radon
 from dipjax.operators.resample import Downsample as Downsample
 from dipjax.operators.resample import Kernel as Kernel

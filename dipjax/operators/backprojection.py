@@ -1,5 +1,7 @@
 """The nearest image that was measured so."""
 
+import jax.numpy as jnp
+from jax import lax
 from jax.scipy.sparse.linalg import cg
 
 from dipjax.operators.base import Array, Operator
@@ -17,7 +19,7 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
 
     Args:
         x: an image (H, W, C).
-        A: a linear operator.
+        A: a linear operator, which may also add a constant.
         y: the measurement, of the shape of `A(x)`; without a ridge one that some image has.
         ridge: `r`, not negative.
 
@@ -27,6 +29,20 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
     Raises:
         TypeError: for an operator that is not linear.
     """
-    residual = y - A(x)
-    u, _ = cg(lambda u: A(A.T(u)) + ridge * u, residual, tol=1e-6, maxiter=ITERATIONS)
-    return x + A.T(u)
+    added = A(jnp.zeros_like(x))
+
+    def gram(parts: tuple[Array, ...]) -> tuple[Array, ...]:
+        u = _joined(parts)
+        return _parts(A(A.T(u)) - added + ridge * u)
+
+    parts, _ = cg(gram, _parts(y - A(x)), tol=1e-6, maxiter=ITERATIONS)
+    return x + A.T(_joined(parts))
+
+
+def _parts(u: Array) -> tuple[Array, ...]:
+    """As real numbers, for which `A A^T` is linear: it is not for complex ones."""
+    return (u.real, u.imag) if jnp.iscomplexobj(u) else (u,)
+
+
+def _joined(parts: tuple[Array, ...]) -> Array:
+    return lax.complex(*parts) if len(parts) == 2 else parts[0]

@@ -95,6 +95,8 @@ class Compose(Operator):
 class Adjoint(Operator):
     """`A.T`, with `<A x, u> = <x, A.T u>`, derived by `jax.linear_transpose`.
 
+    Images are real, and of complex measurements `<y, u>` is the real part of `sum conj(y) u`.
+
     Raises:
         ValueError: when called before the shape of the image is known.
         TypeError: when `A` has a step that is not linear; a constant that it adds is ignored,
@@ -105,9 +107,9 @@ class Adjoint(Operator):
 
     def forward(self, x: Array) -> Array:
         u = jnp.asarray(x)
-        image = jax.ShapeDtypeStruct(self.domain_of(u), u.dtype)
+        image = jax.ShapeDtypeStruct(self.domain_of(u), u.real.dtype)
         try:
-            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u)
+            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u.conj())
         except (NotImplementedError, AssertionError) as error:  # of rules that need linearity
             raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
         return adjoint
@@ -115,7 +117,7 @@ class Adjoint(Operator):
     def domain_of(self, u: Array) -> Shape:
         """The shape of the image whose measurement `u` is: the one seen last, where that fits."""
         for shape in (self.of.shape, self.of.domain(u.shape)):
-            if shape and _measured(self.of, shape, u.dtype) == u.shape:
+            if shape and _measured(self.of, shape, u.real.dtype) == u.shape:
                 return shape
         raise ValueError(
             f"the adjoint cannot tell which images give measurements of shape {u.shape}: "
@@ -152,6 +154,6 @@ def check_adjoint(operator: Operator, shape: Shape, *, key: Array | None = None)
     x_key, u_key = jax.random.split(jax.random.key(0) if key is None else key)
     x = jax.random.normal(x_key, shape)
     y = operator(x)
-    u = jax.random.normal(u_key, y.shape)
-    gap = jnp.vdot(y, u) - jnp.vdot(x, operator.T(u))
+    u = jax.random.normal(u_key, y.shape, y.dtype)
+    gap = jnp.vdot(y, u).real - jnp.vdot(x, operator.T(u))
     return float(jnp.abs(gap) / (jnp.linalg.norm(y) * jnp.linalg.norm(u)))

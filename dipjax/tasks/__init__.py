@@ -4,6 +4,7 @@
     inpaint                          E(x) = |m * x - m * y|^2      m = 1 where y is known
     super_resolve                    E(x) = |A x - y|^2            A keeps every n-th pixel
     deblur                           E(x) = |k * x - y|^2          k is the picture of a point
+    reconstruct                      E(x) = |A x - y|^2            A is a scanner's, or yours
     flash_no_flash                   E(x) = |x - y|^2              z = the flash picture
     enhance                          x_e = y + (y - x_c)           x_c fits y, but coarsely
 
@@ -25,5 +26,6 @@ from dipjax.tasks.jpeg import remove_jpeg_artifacts as remove_jpeg_artifacts
 from dipjax.tasks.recipe import Driver as Driver
 from dipjax.tasks.recipe import asked as asked
 from dipjax.tasks.recipe import each as each
+from dipjax.tasks.reconstruction import reconstruct as reconstruct
 from dipjax.tasks.sampling import sample as sample
 from dipjax.tasks.super_resolution import super_resolve as super_resolve

@@ -13,6 +13,7 @@ from . import (
     refined,
     restoring,
     samples,
+    scanning,
     slide,
     super_resolution,
 )
@@ -29,6 +30,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **restoring.EXPERIMENTS,
     "jpeg_files": compressing.EXPERIMENT,
     "deblur": deblurring.EXPERIMENT,
+    "scanners": scanning.EXPERIMENT,
     "quality": quality.EXPERIMENT,
     "refined": refined.EXPERIMENT,
     "slide": slide.EXPERIMENT,

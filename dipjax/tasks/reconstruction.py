@@ -1,0 +1,105 @@
+"""Any measurement: `E(x) = |A x - y|^2`, `A` says how it was made, as a scanner's does."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from dipjax.fitting import Restoration, fit
+from dipjax.objectives import data_term
+from dipjax.operators import Lambda, Operator
+from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
+from dipjax.tasks.recipe import Driver, behind, fitted
+
+Array = jax.Array
+
+
+def reconstruct(
+    key: Array,
+    y: Array,
+    A: Operator | Callable[[Array], Array],
+    *,
+    shape: tuple[int, int, int] | None = None,
+    sigma: float | None = None,
+    polish: bool = True,
+    preset: str | None = None,
+    driver: Driver = fit,
+    **settings,
+) -> Restoration:
+    """The image behind a measurement of any kind: `E(x) = |A x - y|^2`.
+
+    Such as the samples of a scanner (`operators.Fourier`, `operators.Radon`), or what is left of
+    a picture by an operator of yours.
+
+    Args:
+        key: of all randomness; the same key gives the same bits.
+        y: the measurement, floats or complex, of an image in [0, 1]: scale it so.
+        A: the operator, or any function image (H, W, C) -> measurement that JAX can trace.
+        shape: of the image; may be left out where `A` tells it from that of `y` (`A.domain`) or
+            was applied to an image before (`A.shape`).
+        sigma: standard deviation of the noise in `y`, of complex ones in each of both parts; for
+            the polish. If not given it is estimated, too high where there is none: give 0 then.
+        polish: go on behind the fit of a linear operator by non-local Bayes and back-projection in
+            turn (see `polish.refined`), but where `preset="paper"` is asked for.
+        preset: "paper" (its network and settings of super-resolution; other measurements are
+            ours), "fast", the default on a CPU, or "best".
+        driver: what runs the fit; any function with the arguments of `fit`.
+        **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
+            "held_out".
+
+    Returns:
+        A `Restoration`; `.image` (H, W, C) is the average of the iterates, polished.
+
+    Raises:
+        ValueError: for a measurement that does not fit the operator or is not finite, an image
+            whose shape is not known, a sigma that is no level of noise, or an unknown preset.
+    """
+    A = A if isinstance(A, Operator) else Lambda(A)
+    energy = data_term(A, y)
+    image = shape or A.domain(energy.y.shape) or A.shape
+    if image is None:
+        raise ValueError("the shape of the image is not known: give shape=(H, W, C)")
+    if sigma is not None and not 0 <= sigma < math.inf:
+        raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
+    jax.eval_shape(energy, jax.ShapeDtypeStruct(image, energy.y.real.dtype))  # whether it fits
+    result = fitted("reconstruct", key, energy, image, preset, driver, settings)
+    if not polish or preset == "paper" or not _linear(A, energy.y):
+        return result
+    return behind(result, driver, lambda x: _refined(x, A, energy.y, sigma))
+
+
+def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
+    """`refined`, to where noise of this level, seen through `A`, would leave an image.
+
+    Of white noise `n` as an image, `A n` tells which entries are measured at all, and how much
+    stronger an error of the image is in them: `g = |A n| / |n|`.
+
+    If the level is not known it is what the fit leaves of the measurement, and then what the
+    smoothed result leaves: the first is too much where the fit is coarse, and the result itself
+    has learnt some of the noise.
+    """
+    n = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
+    seen = A(n) - A(jnp.zeros_like(n))
+    g = jnp.linalg.norm(seen) / jnp.linalg.norm(n)
+    entries = jnp.count_nonzero(seen) * (2 if jnp.iscomplexobj(y) else 1)
+
+    def left(x: Array) -> Array:
+        return jnp.linalg.norm(y - A(x)) / jnp.sqrt(entries)
+
+    def finer(s: Array | float) -> tuple[Array, Array]:
+        s = jnp.maximum(s, EXACT * g)
+        narrow = jnp.minimum(NARROW * s / g, NARROW_AT_MOST)
+        return refined(x, A, y, s, BLURRED, narrow), narrow
+
+    s = left(smoothed(*finer(left(x)))) if sigma is None else sigma
+    return finer(s)[0]
+
+
+def _linear(A: Operator, y: Array) -> bool:
+    """Whether `A` has an adjoint, whatever it adds."""
+    try:
+        jax.eval_shape(A.T, y)
+    except TypeError:
+        return False
+    return True
