@@ -125,7 +125,7 @@ class Scaled(Objective):
 def l2(prediction: Array, y: Array) -> Array:
     """`sum |A x - y|^2`: Gaussian noise."""
     r = prediction - y
-    return jnp.sum((r * r.conj()).real)
+    return jnp.sum((r * jnp.conj(r)).real)
 
 
 def l1(prediction: Array, y: Array) -> Array:

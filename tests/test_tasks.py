@@ -123,7 +123,7 @@ def test_reconstruct_knows_the_shape_from_the_operator(key, x, mask):
     y = gray(x)
     dipjax.reconstruct(key, y, gray, driver=recorded)
     assert recorded.shape == x.shape
-    with pytest.raises(ValueError, match="shape of the image is not known"):
+    with pytest.raises(ValueError, match="give shape="):
         dipjax.reconstruct(key, y, lambda x: x.mean(-1), driver=recorded)
     result = dipjax.reconstruct(key, y, lambda x: x.mean(-1), shape=(8, 6, 3), driver=recorded)
     assert result.image.shape == x.shape
@@ -159,14 +159,40 @@ def noise_of(key, sigma):
     return sigma * jax.random.normal(key, (32, 32, 1))
 
 
-def test_reconstruct_under_vmap_and_in_an_ensemble(key):
+def test_reconstruct_many(key):
+    """`vmap` is a loop, also over levels of noise; an ensemble is the mean of its members."""
     A = SCANNERS["fourier"]
     ys = jax.vmap(A)(jax.random.uniform(key, (2, 24, 24, 1)))
-    many = jax.vmap(lambda key, y: dipjax.reconstruct(key, y, A, **GREY).image)
-    images = many(jax.random.split(key, 2), ys)
-    assert images.shape == (2, 24, 24, 1) and jnp.isfinite(images).all()
-    mean = dipjax.ensemble(dipjax.reconstruct, key, ys[0], A, members=2, **GREY).mean
-    assert mean.shape == (24, 24, 1)
+    keys, sigmas = jax.random.split(key, 2), jnp.asarray([0.1, 0.01])
+    one = lambda key, y, sigma: dipjax.reconstruct(key, y, A, sigma=sigma, **GREY).image  # noqa: E731
+    many = jax.vmap(one)(keys, ys, sigmas)
+    for i in range(2):
+        np.testing.assert_allclose(many[i], one(keys[i], ys[i], sigmas[i]), atol=2e-3)
+    whole = dipjax.ensemble(dipjax.reconstruct, key, ys[0], A, members=2, **GREY)
+    np.testing.assert_allclose(whole.mean, whole.members.mean(0), atol=1e-6)
+
+
+def test_reconstruct_holds_complex_measurements_out(key):
+    A = SCANNERS["fourier"]
+    y = A(jax.random.uniform(key, (24, 24, 1)))
+    result = dipjax.reconstruct(key, y, A, **GREY | {"stop": "held_out"})
+    assert jnp.isfinite(result.error).all() and (result.error > 0).all()
+
+
+def test_reconstruct_means_the_image_that_was_measured(key):
+    """And not the square that views alone would mean."""
+    A = Radon(jnp.asarray([0.0, 60.0]))
+    dipjax.reconstruct(key, A(jnp.ones((24, 15, 1))), A, driver=recorded)
+    assert recorded.shape == (24, 15, 1)
+    fresh = Radon(jnp.asarray([0.0, 60.0]))
+    dipjax.reconstruct(key, jnp.ones((2, 24, 1)), fresh, driver=recorded)
+    assert recorded.shape == (24, 24, 1)
+
+
+def test_nothing_measured_is_no_nan(key):
+    A = Fourier(jnp.zeros((24, 24)))
+    y = A(jnp.ones((24, 24, 1)))
+    assert jnp.isfinite(dipjax.reconstruct(key, y, A, driver=recorded).image).all()
 
 
 def test_a_blurred_picture_becomes_sharp(key):
@@ -410,8 +436,11 @@ def test_bad_noise_of_a_measurement(key, x, mask, sigma):
 
 
 def test_bad_measurements(key, x, mask):
-    with pytest.raises(ValueError, match="does not fit an image"):
-        dipjax.reconstruct(key, x[1:], Mask(mask))
+    for y, shape in ((x[1:], x.shape), (x + 1j, x.shape), (x, (8, 6, 1))):
+        with pytest.raises(ValueError, match="but y is"):
+            dipjax.reconstruct(key, y, Mask(mask), shape=shape)
+    with pytest.raises(ValueError, match=r"images \(H, W, C\)|the image \(H, W, C\)|give shape="):
+        dipjax.reconstruct(key, x[..., 0], Radon(jnp.ones(8)))
     with pytest.raises(ValueError, match="NaN"):
         dipjax.reconstruct(key, jnp.full_like(x, jnp.nan), Mask(mask))
 

@@ -6,6 +6,7 @@
     nonlocal_bayes       groups of alike patches as draws from a Gaussian
     bm3d                 groups of alike patches, thinned out in a transform
     bicubic              enlargement by a cubic kernel
+    filtered_back_projection   tomography without a model of images
 
 A denoiser takes a picture (H, W, C) of floats with white at 1 and `sigma`, the standard
 deviation of its noise, estimated where it is None. All give float32 (H, W, C) held in [0, 1].
@@ -23,7 +24,7 @@ from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
 from dipjax.fitting import ADAM, fit
 from dipjax.generators import Pixels
 from dipjax.objectives import TotalVariation, data_term
-from dipjax.operators import Identity
+from dipjax.operators import Identity, Radon
 
 Array = jax.Array
 Denoiser = Callable[..., Array]
@@ -35,6 +36,29 @@ STEPS = 200
 
 class Missing(ValueError):
     """A baseline whose package is not installed: which one, and how to get it."""
+
+
+def filtered_back_projection(y: Array, A: Radon) -> Array:
+    """Tomography in one pass: `x = pi / views A^T (r * y)`, with the ramp `r` along every view.
+
+        r_0 = 1 / 4,    r_s = 0 for even s,    r_s = -1 / (pi s)^2 for odd s
+
+    G. Ramachandran, A. Lakshminarayanan, PNAS 68(9), 1971.
+
+    Args:
+        y: the views (views, detectors, C), evenly over half a turn.
+        A: the operator that made them, applied to an image before if that was no square as wide
+            as the detectors.
+
+    Returns:
+        The image (H, W, C), held in [0, 1].
+    """
+    s = jnp.arange(y.shape[1])
+    s = jnp.abs(s[:, None] - s[None])
+    odd = jnp.where(s % 2 == 1, -1 / (jnp.pi * jnp.maximum(s, 1)) ** 2, 0)
+    r = jnp.where(s == 0, 0.25, odd)
+    filtered = jnp.einsum("st,vtc->vsc", r, y, precision="highest")
+    return jnp.clip(jnp.pi / y.shape[0] * A.T(filtered), 0, 1)
 
 
 def bicubic(y: ArrayLike, factor: int) -> Array:

@@ -19,7 +19,7 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
 
     Args:
         x: an image (H, W, C).
-        A: a linear operator, which may also add a constant.
+        A: a linear operator, which may also add a constant, that `A^T` and `A A^T` leave out.
         y: the measurement, of the shape of `A(x)`; without a ridge one that some image has.
         ridge: `r`, not negative.
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 Array = jax.Array
 Shape = tuple[int, ...]
+NOT_LINEAR = (NotImplementedError, AssertionError, RuntimeError)  # of rules that need linearity
 
 
 class Operator:
@@ -108,9 +109,11 @@ class Adjoint(Operator):
     def forward(self, x: Array) -> Array:
         u = jnp.asarray(x)
         image = jax.ShapeDtypeStruct(self.domain_of(u), u.real.dtype)
+        measured = jax.eval_shape(self.of.forward, image).dtype
+        u = u.conj() if jnp.issubdtype(measured, jnp.complexfloating) else u.real
         try:
-            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u.conj())
-        except (NotImplementedError, AssertionError) as error:  # of rules that need linearity
+            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u.astype(measured))
+        except NOT_LINEAR as error:
             raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
         return adjoint
 
@@ -155,5 +158,5 @@ def check_adjoint(operator: Operator, shape: Shape, *, key: Array | None = None)
     x = jax.random.normal(x_key, shape)
     y = operator(x)
     u = jax.random.normal(u_key, y.shape, y.dtype)
-    gap = jnp.vdot(y, u).real - jnp.vdot(x, operator.T(u))
+    gap = jnp.vdot(y, u).real - jnp.vdot(x, operator.T(u)).real
     return float(jnp.abs(gap) / (jnp.linalg.norm(y) * jnp.linalg.norm(u)))

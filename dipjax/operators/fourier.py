@@ -18,21 +18,23 @@ class Fourier(Operator):
     K. Pruessmann et al., "SENSE: sensitivity encoding for fast MRI", Magn. Reson. Med. 42, 1999.
 
     Attributes:
-        mask: `m` (H, W), 1 where a frequency was measured and 0 where not.
+        mask: `m` (H, W) or (H, W, 1), 1 where a frequency was measured and 0 where not.
         coils: `s` (H, W, coils), complex, what each of them sees of a pixel, with the phase that
             the image has there, such as `coil_maps(y)`; None for a transform channel by channel.
 
     Raises:
-        ValueError: when applied to an image of another size, or of several channels through coils.
+        ValueError: when applied to what is no image (H, W, C), to one of another size, or of
+            several channels through coils.
     """
 
     mask: Array
     coils: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        if x.shape[:2] != jnp.shape(self.mask):
+        m = self.mask if jnp.ndim(self.mask) == 3 else self.mask[..., None]
+        if x.ndim != 3 or m.shape != (*x.shape[:2], 1):
             raise ValueError(
-                f"mask of shape {jnp.shape(self.mask)} does not fit an image of shape {x.shape}"
+                f"mask of shape {self.mask.shape} does not fit an image of shape {x.shape}"
             )
         if self.coils is not None:
             if x.shape != (*self.coils.shape[:2], 1):
@@ -42,7 +44,7 @@ class Fourier(Operator):
                 )
             x = self.coils * x
         spectrum = jnp.fft.fft2(jnp.fft.ifftshift(x, PLANE), axes=PLANE, norm="ortho")
-        return self.mask[..., None] * jnp.fft.fftshift(spectrum, PLANE)
+        return m * jnp.fft.fftshift(spectrum, PLANE)
 
     def domain(self, shape: Shape) -> Shape:
         return shape if self.coils is None else (*shape[:2], 1)
@@ -59,8 +61,8 @@ def coil_maps(y: Array, side: int = 24) -> Array:
         side: of that middle, in frequencies.
 
     Returns:
-        `s` (H, W, coils), complex, with `sum_c |s_c|^2 = 1`: what they see of an image is its
-        magnitude.
+        `s` (H, W, coils), complex, with `sum_c |s_c|^2 = 1` wherever anything is seen: what they
+        see of an image is its magnitude.
 
     Raises:
         ValueError: for a measurement of another form, or smaller than `side`.
@@ -78,6 +80,6 @@ def coil_maps(y: Array, side: int = 24) -> Array:
 
 
 def _hann(n: int, side: int) -> Array:
-    """Of `side` entries around `n // 2`, and 0 elsewhere."""
+    """As wide as `side` entries, around `n // 2`, and 0 elsewhere."""
     from_middle = jnp.abs(jnp.arange(n) - n // 2) / (side / 2)
     return jnp.where(from_middle < 1, jnp.cos(jnp.pi / 2 * from_middle) ** 2, 0)

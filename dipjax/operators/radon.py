@@ -19,18 +19,33 @@ class Radon(Operator):
         X(u, v) = sum_ij x_ij exp(-1i (u j + v i)),                       u = 2 pi k / n,
 
     and else with rows for columns; nothing is interpolated. `i`, `j` and `s` are counted from the
-    middle. Pixels are squares of side 1, detectors as wide: `S`, three sincs.
+    middle. Pixels are squares of side 1, detectors as wide: `S`, three sincs. What is finer than
+    the grid of pixels (`u` beyond pi) is left out, so an edge along an axis rings a little.
 
     Attributes:
         angles: `t` (views,), in degrees; at 0 the columns are summed up, as in scikit-image.
         detectors: how many a view has; by default as many as the larger side of an image, which
             see the disc in it.
+
+    Raises:
+        ValueError: for detectors that are no positive integer, and when applied with angles that
+            are no list, or to what is no image (H, W, C).
     """
 
     angles: Array
     detectors: int | None = flax.struct.field(pytree_node=False, default=None)
 
+    def __post_init__(self):
+        d = self.detectors
+        if d is not None and (not isinstance(d, int) or d < 1):
+            raise ValueError(f"detectors must be an integer of at least 1, not {d!r}")
+
     def forward(self, x: Array) -> Array:
+        if jnp.ndim(self.angles) != 1 or jnp.ndim(x) != 3:
+            raise ValueError(
+                f"angles must be (views,) and the image (H, W, C), not of shapes "
+                f"{jnp.shape(self.angles)} and {jnp.shape(x)}"
+            )
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # an FFT knows no other
         h, w, _ = x.shape
         d = self.detectors or max(h, w)
@@ -49,7 +64,7 @@ class Radon(Operator):
             lines = jnp.where(near, flat, steep)
             i = jnp.arange(side, dtype=x.dtype) - jnp.where(near, (h - 1) / 2, (w - 1) / 2)
             X = jnp.sum(_waves(k, -b / a * i / n) * lines, -1)
-            S = jnp.sinc(k / n) * jnp.sinc(k / n * b / a) * jnp.sinc(k / n / a)
+            S = _sinc(k / n) * _sinc(k / n * b / a) * _sinc(k / n / a)
             P = (both * S / (n * jnp.abs(a)))[None] * X
             return jnp.sum(_waves(s / a / n, k) * P[:, None], -1).real.T
 
@@ -73,3 +88,11 @@ def _waves(f: Array, k: Array) -> Array:
     turns = jnp.outer(f, k)[None]
     phase = 2 * jnp.pi * (turns - jnp.round(turns))
     return lax.complex(jnp.cos(phase), jnp.sin(phase))
+
+
+def _sinc(f: Array) -> Array:
+    """`sin(pi f) / (pi f)`, with a derivative that holds near 0, too."""
+    q = jnp.pi * f
+    small = jnp.abs(q) < 1e-2
+    away = jnp.where(small, 1, q)
+    return jnp.where(small, 1 - q**2 / 6, jnp.sin(away) / away)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from dipjax.fitting import Restoration, fit
 from dipjax.objectives import data_term
-from dipjax.operators import Lambda, Operator
+from dipjax.operators import Adjoint, Lambda, Operator
 from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
 from dipjax.tasks.recipe import Driver, behind, fitted
 
@@ -37,7 +38,8 @@ def reconstruct(
         y: the measurement, floats or complex, of an image in [0, 1]: scale it so.
         A: the operator, or any function image (H, W, C) -> measurement that JAX can trace.
         shape: of the image; may be left out where `A` tells it from that of `y` (`A.domain`) or
-            was applied to an image before (`A.shape`).
+            was applied to one of it before (`A.shape`). Of views alone it is a square, as wide as
+            there are detectors.
         sigma: standard deviation of the noise in `y`, of complex ones in each of both parts; for
             the polish. If not given it is estimated, too high where there is none: give 0 then.
         polish: go on behind the fit of a linear operator by non-local Bayes and back-projection in
@@ -57,23 +59,41 @@ def reconstruct(
     """
     A = A if isinstance(A, Operator) else Lambda(A)
     energy = data_term(A, y)
-    image = shape or A.domain(energy.y.shape) or A.shape
-    if image is None:
-        raise ValueError("the shape of the image is not known: give shape=(H, W, C)")
-    if sigma is not None and not 0 <= sigma < math.inf:
+    image = _image(A, energy.y, shape)
+    if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
         raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
-    jax.eval_shape(energy, jax.ShapeDtypeStruct(image, energy.y.real.dtype))  # whether it fits
+    polish = polish and preset != "paper" and _linear(A, energy.y)
     result = fitted("reconstruct", key, energy, image, preset, driver, settings)
-    if not polish or preset == "paper" or not _linear(A, energy.y):
+    if not polish:
         return result
     return behind(result, driver, lambda x: _refined(x, A, energy.y, sigma))
+
+
+def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of the image, for which `A` gives what `y` is."""
+    if shape is None:
+        try:
+            shape = Adjoint(A).domain_of(y)
+        except ValueError:
+            raise ValueError(
+                f"which images give measurements of shape {y.shape} is not known, or none do: "
+                "give shape=(H, W, C) of the image"
+            ) from None
+    # A function of its own is traced whatever was traced before, and so tells `A` the shape.
+    made = jax.eval_shape(lambda x: A(x), jax.ShapeDtypeStruct(shape, y.real.dtype))
+    if made.shape != y.shape or jnp.iscomplexobj(made) != jnp.iscomplexobj(y):
+        raise ValueError(
+            f"the operator gives {made.dtype} of shape {made.shape} for images of shape {shape}, "
+            f"but y is {y.dtype} of shape {y.shape}"
+        )
+    return shape
 
 
 def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
     """`refined`, to where noise of this level, seen through `A`, would leave an image.
 
-    Of white noise `n` as an image, `A n` tells which entries are measured at all, and how much
-    stronger an error of the image is in them: `g = |A n| / |n|`.
+    Of white noise `n` as an image, `A n` tells which entries are measured at all, and how much a
+    pixel weighs in all of them together: `g = |A n| / |n|`.
 
     If the level is not known it is what the fit leaves of the measurement, and then what the
     smoothed result leaves: the first is too much where the fit is coarse, and the result itself
@@ -81,8 +101,8 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
     """
     n = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
     seen = A(n) - A(jnp.zeros_like(n))
-    g = jnp.linalg.norm(seen) / jnp.linalg.norm(n)
-    entries = jnp.count_nonzero(seen) * (2 if jnp.iscomplexobj(y) else 1)
+    g = jnp.maximum(jnp.linalg.norm(seen) / jnp.linalg.norm(n), jnp.finfo(x.dtype).eps)
+    entries = jnp.maximum(jnp.count_nonzero(seen), 1) * (2 if jnp.iscomplexobj(y) else 1)
 
     def left(x: Array) -> Array:
         return jnp.linalg.norm(y - A(x)) / jnp.sqrt(entries)

@@ -30,7 +30,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **restoring.EXPERIMENTS,
     "jpeg_files": compressing.EXPERIMENT,
     "deblur": deblurring.EXPERIMENT,
-    "scanners": scanning.EXPERIMENT,
+    **scanning.EXPERIMENTS,
     "quality": quality.EXPERIMENT,
     "refined": refined.EXPERIMENT,
     "slide": slide.EXPERIMENT,
