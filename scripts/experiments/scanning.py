@@ -14,8 +14,8 @@ from dipjax.baselines import filtered_back_projection
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Fourier, Operator, Radon, backproject, coil_maps
 
-from . import rules, tables
-from .lab import Found, Lab, middle, resized, unfitted
+from . import figures, rules, tables
+from .lab import Experiment, Found, Lab, Record, middle, resized, unfitted
 from .rules import Array
 
 PICTURES: dict[str, str] = {  # and what stands in for it; on none of which anything was tuned
@@ -168,15 +168,22 @@ def _brain(lab: Lab) -> Found:
     return Found({"error": {name: error(x) for name, x in methods.items()}}, methods)
 
 
+def _draw(records: list[Record], summary: dict[str, Any]) -> Any:
+    (record,) = records
+    error = record.numbers["error"]
+    return figures.grid([[(f"{name} {error[name]:.2f}", x) for name, x in record.views.items()]])
+
+
 EXPERIMENTS = {
     "scanners": tables.experiment(
         "Scanners: Fourier samples and line integrals of three pictures (not in the paper)", items
     ),
-    "brain": tables.experiment(
+    "brain": Experiment(
         "A scan of a head by 8 coils, an eighth of the frequencies: the error in samples that were "
         "held out (not in the paper)",
         lambda lab: {"head": partial(_brain, lab)},
-        number="error",
-        unit="error",
-    )._replace(needs_data=True),
+        lambda records: {"table": tables.measured(records, "error")},
+        _draw,
+        needs_data=True,
+    ),
 }

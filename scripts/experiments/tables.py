@@ -66,16 +66,14 @@ def experiment(
     items: Callable[[Lab], dict[str, Callable[[], Found]]],
     published: Any = None,
     pictures: int = 3,
-    number: str = "psnr",
-    unit: str = "PSNR, dB",
 ) -> Experiment:
-    """One whose numbers are a table, by default of PSNR, a row a record, beside the published."""
+    """One whose numbers are a table of PSNR, a row a record, beside what is published."""
     beside = {} if published is None else {"published, whole pictures": published}
     return Experiment(
         about,
         items,
-        lambda records: {"table": measured(records, number), **beside},
-        lambda records, summary: drawn(summary["table"], records, unit, pictures),
+        lambda records: {"table": measured(records), **beside},
+        lambda records, summary: drawn(summary["table"], records, pictures=pictures),
     )
 
 
