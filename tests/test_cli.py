@@ -136,6 +136,7 @@ def test_a_jpeg_file_is_restored_by_what_it_says(folder, capsys):
         assert ("polish" in record["seconds"]) == bool(options)
 
 
+@pytest.mark.slow
 def test_a_jpeg_file_in_tiles(folder):
     images.save("large.jpg", np.tile(PIXELS, (4, 4, 1)))
     line = "remove-jpeg-artifacts large.jpg -o out.png --tile 16 --tiles kept"
@@ -268,7 +269,9 @@ def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
     assert "too little even for tiles" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolve"])
+@pytest.mark.parametrize(
+    "task", ["denoise", "inpaint", pytest.param("super-resolve", marks=pytest.mark.slow)]
+)
 def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
     images.save("large.png", RNG.random((20, 20, 3)))
     images.save("known.png", (RNG.random((20, 20)) > 0.5) * 1.0)

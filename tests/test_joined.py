@@ -60,7 +60,7 @@ def test_norm_and_convolution(method, channels, size, key, x64):
 @pytest.mark.parametrize(
     "size, options",
     [
-        ((8, 16), dict(skips=2)),
+        pytest.param((8, 16), dict(skips=2), marks=pytest.mark.slow),
         ((12, 8), dict(skips=(0, 2), upsample=("nearest", "bilinear"))),
         pytest.param((8, 8), dict(skips=(2, 0), remat=True), marks=pytest.mark.slow),
         pytest.param((9, 16), dict(skips=2), marks=pytest.mark.slow),

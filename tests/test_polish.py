@@ -159,7 +159,8 @@ def _fitted(x, key, objective, shape, **_):
     return dipjax.Restoration(*[x] * 5, jnp.zeros(1), jnp.int32(1), x, None, jnp.int32(0))
 
 
-@pytest.mark.parametrize("over", [pytest.param(jax.vmap, marks=pytest.mark.slow), dipjax.spread])
+@pytest.mark.slow
+@pytest.mark.parametrize("over", [jax.vmap, dipjax.spread])
 def test_refined_maps_with_masks_of_their_own(key, stripes, over):
     truths = stripes[None] + 0.05 * jax.random.normal(key, (4, *stripes.shape))  # no two alike
     masks = jax.random.bernoulli(key, 0.5, (4, 24, 28, 1)).astype(jnp.float32)
@@ -171,7 +172,8 @@ def test_refined_maps_with_masks_of_their_own(key, stripes, over):
         assert jnp.quantile(gap, 0.9) < 1e-4 and gap.max() < 0.01
 
 
-def test_refined_takes_any_precision(A, stripes, x64):
+def test_refined_takes_any_precision(key, stripes, x64):
+    A = Mask(jax.random.bernoulli(key, 0.5, (24, 28)))
     x, y = blurred(stripes), A(stripes)
     expected = refined(x, A, y)
     assert expected.dtype == jnp.float32

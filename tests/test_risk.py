@@ -170,7 +170,7 @@ def test_a_large_picture_is_not_stopped_where_its_fit_falters_while_it_is_coarse
     assert stops.any() and (end < 200 if early else end > 700)  # before the fall, and behind it
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_step_sums_over_all_looks(truth, key, count):
     """Value, image, gradient, and what a line search gets: those of the energy written out."""
     E = [risk.sure(truth, 0.1), risk.sure(truth, 0.1) + risk.pure(truth, 1.0)][count - 1]
