@@ -96,7 +96,7 @@ def test_inpaint_what_is_transparent(folder):
     assert images.load("out.png").shape == (8, 6, 3)  # nothing is missing any more
 
 
-@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("factor", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_super_resolve_enlarges_alpha_too(folder, factor):
     assert run(f"super-resolve alpha.png -o out.png --factor {factor}") == 0
     assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)

@@ -48,6 +48,7 @@ def test_the_columns_of_other_methods_are_the_published(table, name, data):
 # --- averages and the slide ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_averages_in_rgb(data):
     """The starred columns are of a box with one row and column more (TARGETS.md, section 2)."""
     for table, averages in published.RGB_AVERAGES.items():
