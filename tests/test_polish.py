@@ -172,8 +172,10 @@ def test_refined_maps_with_masks_of_their_own(key, stripes, over):
         assert jnp.quantile(gap, 0.9) < 1e-4 and gap.max() < 0.01
 
 
-def test_refined_takes_any_precision(key, stripes, x64):
-    A = Mask(jax.random.bernoulli(key, 0.5, (24, 28)))
+@pytest.mark.parametrize(
+    "A", ["half", pytest.param("small", marks=pytest.mark.slow)], indirect=True
+)
+def test_refined_takes_any_precision(A, stripes, x64):
     x, y = blurred(stripes), A(stripes)
     expected = refined(x, A, y)
     assert expected.dtype == jnp.float32

@@ -55,7 +55,7 @@ def test_inpaint_never_sees_what_is_missing(key, x, mask):
         np.testing.assert_array_equal(recorded.objective.y, jnp.where(mask[..., None], x, 0))
 
 
-@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("factor", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_super_resolve(key, x, factor):
     result = dipjax.super_resolve(key, x, factor=factor, **TINY)
     assert result.image.shape == (8 * factor, 6 * factor, 3)
@@ -441,7 +441,7 @@ def test_bad_measurements(key, x, mask):
     for y, shape in ((x[1:], x.shape), (x + 1j, x.shape), (x, (8, 6, 1))):
         with pytest.raises(ValueError, match="but y is"):
             dipjax.reconstruct(key, y, Mask(mask), shape=shape)
-    with pytest.raises(ValueError, match=r"images \(H, W, C\)|the image \(H, W, C\)|give shape="):
+    with pytest.raises(ValueError, match="give shape="):
         dipjax.reconstruct(key, x[..., 0], Radon(jnp.ones(8)))
     with pytest.raises(ValueError, match="NaN"):
         dipjax.reconstruct(key, jnp.full_like(x, jnp.nan), Mask(mask))

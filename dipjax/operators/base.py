@@ -108,37 +108,44 @@ class Adjoint(Operator):
 
     def forward(self, x: Array) -> Array:
         u = jnp.asarray(x)
-        image = jax.ShapeDtypeStruct(self.domain_of(u), u.real.dtype)
-        measured = jax.eval_shape(self.of.forward, image).dtype
-        u = u.conj() if jnp.issubdtype(measured, jnp.complexfloating) else u.real
+        image, y = self._spaces(u)
+        u = (u.conj() if jnp.iscomplexobj(y) else u.real).astype(y.dtype)
         try:
-            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u.astype(measured))
+            (adjoint,) = jax.linear_transpose(self.of.forward, image)(u)
         except NOT_LINEAR as error:
             raise TypeError(f"{type(self.of).__name__} is not linear, it has no adjoint") from error
         return adjoint
 
     def domain_of(self, u: Array) -> Shape:
         """The shape of the image whose measurement `u` is: the one seen last, where that fits."""
+        return self._spaces(u)[0].shape
+
+    def _spaces(self, u: Array) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        """Of the image and of its measurement, which is like `u`."""
         for shape in (self.of.shape, self.of.domain(u.shape)):
-            if shape and _measured(self.of, shape, u.real.dtype) == u.shape:
-                return shape
+            if shape:
+                image = jax.ShapeDtypeStruct(shape, u.real.dtype)
+                y = _measured(self.of, image)
+                if y is not None and y.shape == u.shape:
+                    return image, y
         raise ValueError(
             f"the adjoint cannot tell which images give measurements of shape {u.shape}: "
             "apply the operator to an image first"
         )
 
     def domain(self, shape: Shape) -> Shape | None:
-        return _measured(self.of, shape, jnp.float32)
+        y = _measured(self.of, jax.ShapeDtypeStruct(shape, jnp.float32))
+        return None if y is None else y.shape
 
     @property
     def T(self) -> Operator:
         return self.of
 
 
-def _measured(operator: Operator, shape: Shape, dtype) -> Shape | None:
-    """The shape of the measurement of an image of this shape; None where it does not fit."""
+def _measured(operator: Operator, image: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct | None:
+    """What the measurement of such an image is like; None where it does not fit."""
     try:
-        return jax.eval_shape(operator.forward, jax.ShapeDtypeStruct(shape, dtype)).shape
+        return jax.eval_shape(operator.forward, image)
     except (TypeError, ValueError):
         return None
 

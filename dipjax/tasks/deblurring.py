@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from dipjax import images, kernels, noise
 from dipjax.fitting import Restoration, fit
+from dipjax.objectives import data_term
 from dipjax.operators import Blur, Operator
 from dipjax.polish import BLURRED, EXACT, refined
 from dipjax.tasks.recipe import Driver, measured
@@ -58,7 +59,8 @@ def deblur(
         s = _unclipped_level(y) if white is None else white
         return refined(x, A=A, y=y, s=jnp.maximum(s, EXACT), wide=BLURRED)
 
-    result = measured("deblur", key, A, y, polish, preset, driver, settings, refine)
+    energy, shape = data_term(A, y), A.domain(y.shape)
+    result = measured("deblur", key, energy, shape, preset, driver, settings, polish, refine)
     return result.map_images(lambda x: images.middle(x, y.shape))
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from dipjax.fitting import Restoration, fit
 from dipjax.masks import masked
+from dipjax.objectives import data_term
 from dipjax.operators import Mask
 from dipjax.tasks.recipe import Driver, measured
 
@@ -54,5 +55,5 @@ def inpaint(
         raise ValueError(f"missing must be one of {get_args(Missing)}, not {missing!r}")
     y, m = masked(y, mask)
     task = "inpaint" if missing == "half" else f"inpaint_{missing}"
-    result = measured(task, key, Mask(m), y, polish, preset, driver, settings)
+    result = measured(task, key, data_term(Mask(m), y), y.shape, preset, driver, settings, polish)
     return result._replace(image=jnp.where(m > 0, y, result.image))

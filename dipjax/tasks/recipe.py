@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from dipjax import stopping
 from dipjax.fitting import Restoration
-from dipjax.objectives import data_term
+from dipjax.objectives import DataTerm, data_term
 from dipjax.operators import Identity
 from dipjax.polish import refined
 from dipjax.presets import PRESETS, Preset, automatic, choose, precision
@@ -26,13 +26,21 @@ def near(task: str, key, y: Array, preset, driver: Driver, settings: Preset) -> 
 
 
 def measured(
-    task: str, key, A, y, polish: bool, preset, driver, settings, refine: Callable = refined
+    task: str,
+    key,
+    energy: DataTerm,
+    shape,
+    preset,
+    driver: Driver,
+    settings: Preset,
+    polish: bool,
+    refine: Callable = refined,
 ) -> Restoration:
     """The fit of `|A x - y|^2`, refined by what was measured, but not as published."""
-    result = fitted(task, key, data_term(A, y), A.domain(y.shape), preset, driver, settings)
+    result = fitted(task, key, energy, shape, preset, driver, settings)
     if not polish or preset == "paper":
         return result
-    return behind(result, driver, lambda x: refine(x, A, y))
+    return behind(result, driver, lambda x: refine(x, energy.operator, energy.y))
 
 
 def fitted(task: str, key, energy, shape, preset, driver: Driver, changes: Preset) -> Restoration:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,9 @@ from jax.core import Tracer
 
 from dipjax.fitting import Restoration, fit
 from dipjax.objectives import data_term
-from dipjax.operators import Adjoint, Lambda, Operator
+from dipjax.operators import Adjoint, Operator
 from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
-from dipjax.tasks.recipe import Driver, behind, fitted
+from dipjax.tasks.recipe import Driver, measured
 
 Array = jax.Array
 
@@ -57,16 +58,13 @@ def reconstruct(
         ValueError: for a measurement that does not fit the operator or is not finite, an image
             whose shape is not known, a sigma that is no level of noise, or an unknown preset.
     """
-    A = A if isinstance(A, Operator) else Lambda(A)
     energy = data_term(A, y)
-    image = _image(A, energy.y, shape)
+    image = _image(energy.operator, energy.y, shape)
     if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
         raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
-    polish = polish and preset != "paper" and _linear(A, energy.y)
-    result = fitted("reconstruct", key, energy, image, preset, driver, settings)
-    if not polish:
-        return result
-    return behind(result, driver, lambda x: _refined(x, A, energy.y, sigma))
+    polish = polish and _linear(energy.operator, energy.y)
+    refine = partial(_refined, sigma=sigma)
+    return measured("reconstruct", key, energy, image, preset, driver, settings, polish, refine)
 
 
 def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import jax
 
 from dipjax import images
 from dipjax.fitting import Restoration, fit
+from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Kernel
 from dipjax.tasks.recipe import Driver, measured
 
@@ -50,4 +51,5 @@ def super_resolve(
         )
     A = Downsample(factor, kernel)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
-    return measured(task, key, A, y, polish, preset, driver, settings)
+    shape = A.domain(y.shape)
+    return measured(task, key, data_term(A, y), shape, preset, driver, settings, polish)
