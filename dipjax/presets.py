@@ -220,6 +220,18 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     }
 
 
+def enough(shape: tuple[int, ...]) -> int:
+    """Steps for `fast` of a fit by risk that is polished: 1800 up to 192 x 192 pixels.
+
+    A step costs as many times more as the picture has pixels, and the PSNR grows with the logarithm
+    of the steps, a polish leaving a half of it: lena, 512 x 512 with noise of 25, is at 32.13 dB
+    after 300, 32.37 after 600, 32.45 after 900 and 32.47 after 1000. So `5400 / side` steps, in
+    units of 64 pixels, and 600 at least; small pictures stop by themselves before.
+    """
+    side = math.sqrt(shape[0] * shape[1] / SMALL)
+    return round(min(max(5400 / side, 600), 1800))
+
+
 def held_fraction(size: int) -> float:
     """Of so many entries, how much to hold out."""
     low, high = HELD_FRACTION

@@ -19,7 +19,7 @@ import json
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,16 +29,33 @@ from jax import lax
 from stops import CHOSEN_ON, CROPS, DECAYS, EVERY, OTHERS, RECORD, SIZE, Array, completed, measured
 
 import dipjax
-from dipjax import cache, clipping, noise, presets, risk, stopping
+from dipjax import cache, clipping, metrics, noise, polish, presets, risk, stopping
 
+PART = 100
 KINDS = ("gaussian", "poisson", "speckle")
 AVERAGES = (*DECAYS, stopping.growing)
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
 
 
-@partial(jax.jit, static_argnames=("generator", "jitter", "rule", "steps"))
-def curves(key, energy: risk.Risk, truth: Array, generator, jitter, rule, steps: int):
-    """Squared error of iterate and averages (steps / 10, 1 + AVERAGES); where the rule ends."""
+class Part(NamedTuple):
+    """A hundred steps: squared errors (10, 1 + AVERAGES), averages (10, H, W, C), and the stop."""
+
+    errors: Array
+    average: Array
+    stops: Array
+
+
+@partial(jax.jit, static_argnames=("generator", "rule"))
+def begin(key, energy: risk.Risk, generator, rule) -> tuple[Any, ...]:
+    """A fit and its trackers before the first step."""
+    zero = jnp.zeros(energy.y.shape)
+    averages = [stopping.average(decay).init(zero) for decay in AVERAGES]
+    return dipjax.fitter(energy, generator).init(key, energy.code), averages, rule.init(zero)
+
+
+@partial(jax.jit, static_argnames=("generator", "jitter", "rule"))
+def part(key, carry, energy: risk.Risk, truth: Array, generator, jitter, rule) -> tuple[Any, Part]:
+    """The next steps of a fit."""
     fitter = dipjax.fitter(energy, generator, jitter=jitter)
     averages = [stopping.average(decay) for decay in AVERAGES]
 
@@ -53,34 +70,53 @@ def curves(key, energy: risk.Risk, truth: Array, generator, jitter, rule, steps:
         carry, (iterates, stops) = lax.scan(step, carry, length=EVERY)
         candidates = jnp.stack([iterates[-1], *(state.mean for state in carry[1])])
         candidates = jax.vmap(lambda x: clipping.undo(x, energy.y))(candidates)
-        return carry, (jnp.mean((candidates - truth[None]) ** 2, (1, 2, 3)), stops)
+        errors = jnp.mean((candidates - truth[None]) ** 2, (1, 2, 3))
+        return carry, Part(errors, carry[1][-1].mean, stops)
 
-    zero = jnp.zeros(truth.shape)
-    start = fitter.init(key, energy.code), [a.init(zero) for a in averages], rule.init(zero)
-    return lax.scan(several, start, length=steps // EVERY)[1]
+    return lax.scan(several, carry, length=PART // EVERY)
 
 
-def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
-    """One fit and what the rule makes of it."""
+def run(energy: risk.Risk, truth: Array, seed: int, most: int, whole: bool) -> tuple[Part, int]:
+    """The parts of a fit, and where the rule ends it; on to the last step where it is `whole`."""
+    changes = presets.by_risk(truth.shape)
+    assert changes["decay"] is AVERAGES[-1]  # what is returned is the last of the averages
+    generator = presets.PRESETS["denoise"]["fast"]["generator"].clone(channels=3)
+    key, jitter, rule = jax.random.key(seed), changes["jitter"], changes["stop"]
+    carry, parts, stopped = begin(key, energy, generator, rule), [], most
+    for done in range(0, most, PART):
+        carry, new = part(key, carry, energy, truth, generator, jitter, rule)
+        parts.append(jax.tree.map(np.asarray, new))
+        if stopped == most and new.stops.any():
+            stopped = done + int(new.stops.argmax()) + 1
+        if stopped < most and not whole:
+            break
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts), stopped
+
+
+def case(
+    name: str, kind: str, level: int, size: int = SIZE, known: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One fit and what the rule makes of it; only to its end where the rest is known."""
     i = list(CROPS).index(name)
     truth, y = measured(name, kind, level, i, size)
     energy = risk.sure(y, noise.level_by_brightness(y))
-    preset = presets.PRESETS["denoise"]["fast"]
-    generator = preset["generator"].clone(channels=3)
     weak, other = (1600, 800) if size == SIZE else (1800, 1200)
-    steps = weak if level == 0 else other
-    changes = presets.by_risk(y.shape)
-    jitter, rule, column = changes["jitter"], changes["stop"], AVERAGES.index(changes["decay"])
-    fit = curves(jax.random.key(i), energy, truth, generator, jitter, rule, steps)
-    psnr, stops = -10 * np.log10(np.asarray(fit[0])), np.asarray(fit[1]).ravel()
-    stopped = int(stops.argmax()) + 1 if stops.any() else steps
-    best, returned = psnr.max(), psnr[min(-(-stopped // EVERY), len(psnr)) - 1, 1 + column]
+    fit, stopped = run(energy, truth, i, weak if level == 0 else other, whole=known is None)
+    psnr, end = -10 * np.log10(fit.errors), -(-stopped // EVERY) - 1
+    last = jnp.clip(fit.average[end], 0, 1)
+    behind = clipping.undo(polish.polished(last, y, energy.s), y)
+    polished = {"polished": round(float(metrics.psnr(behind, truth)), 3)}
+    if known is not None:
+        again = {"again": round(float(psnr[end, -1]), 3), "steps_again": stopped}
+        return {**known, **polished, **again}
+    best, returned = psnr.max(), psnr[end, -1]
     return {
         "best": round(float(best), 3),
         "returned": round(float(returned), 3),
         "gap": round(float(returned - best), 3),
         "steps": stopped,
         "last_average": round(float(psnr[-1, -1]), 3),
+        **polished,
     }
 
 
@@ -88,6 +124,7 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
     """Means by half, kind of noise and level; without what was held out where that is not known."""
     gain = "held out | least gain | " if held_out else ""
     columns = f"pictures | noise | cases | {gain}by risk | mean gap | worst gap | steps"
+    columns += " | polished | mean gap | worst gap"
     rows = [f"| {columns} |", "|" + "---|" * (columns.count("|") + 1)]
     for title, names in HALVES.items():
         for kind in (*KINDS, "0", "1", "2", "all"):
@@ -106,9 +143,19 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
                 rows.append(
                     f"| {title} | {f'level {kind}' if kind.isdigit() else kind} | {len(some)} "
                     f"{gain}| {fmean(after):.2f} | {fmean(gaps):.2f} "
-                    f"| {min(gaps):.2f} | {fmean(r['steps'] for r in some.values()):.0f} |"
+                    f"| {min(gaps):.2f} | {fmean(r['steps'] for r in some.values()):.0f} "
+                    f"{_behind(list(some.values()))}|"
                 )
     return "\n".join(rows)
+
+
+def _behind(cases: list[dict[str, Any]]) -> str:
+    """The same of what is polished, where it is known of all."""
+    if not all("polished" in r for r in cases):
+        return "| | | "
+    gaps = [r["polished"] - r["best"] for r in cases]
+    mean = fmean(r["polished"] for r in cases)
+    return f"| {mean:.2f} | {fmean(gaps):+.2f} | {min(gaps):+.2f} "
 
 
 def main(
@@ -116,6 +163,7 @@ def main(
     half: Literal["both", "chosen", "others"] = "both",
     kind: Literal["all", "gaussian", "poisson", "speckle"] = "all",
     size: int = SIZE,
+    level: int | None = None,
     record: Path | None = None,
 ) -> None:
     """Measure the estimate of the risk.
@@ -125,14 +173,16 @@ def main(
         half: of the pictures.
         kind: of the noise.
         size: of the crops.
+        level: of the noise, 0 is weak.
         record: where the results are kept; by default a file of that size's in the results.
     """
     cache.enable()
     chosen = CROPS if half == "both" else HALVES[half]
     kinds = KINDS if kind == "all" else (kind,)
-    names = [f"{n} {k} {level}" for level in (1, 0, 2) for k in kinds for n in chosen]
+    levels = (1, 0, 2) if level is None else (level,)
+    names = [f"{n} {k} {level}" for level in levels for k in kinds for n in chosen]
     path = record or RECORD.with_name("by_risk.json" if size == SIZE else f"by_risk-{size}.json")
-    cases = completed(path, [] if table_only else names, partial(case, size=size))
+    cases = completed(path, [] if table_only else names, partial(case, size=size), "polished")
     held_out = json.loads(RECORD.read_text())["cases"] if size == SIZE else {}
     print(table(cases, held_out))
 

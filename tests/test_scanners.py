@@ -176,7 +176,7 @@ def test_views_along_the_axes_are_sums():
 
 def test_more_detectors_see_more_of_the_same(key):
     x, angles = jax.random.uniform(key, (12, 12, 1)), jnp.asarray([10.0, 45.0])
-    few, many = Radon(angles)(x), Radon(angles, 20)(x)
+    few, many = Radon(angles)(x), Radon(angles, np.int64(20))(x)
     np.testing.assert_allclose(many[:, 4:16], few, atol=0.15)
     np.testing.assert_allclose(many.sum(1)[:, 0], x.sum(), rtol=0.01)
 

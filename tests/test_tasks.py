@@ -266,6 +266,25 @@ def test_settings_are_changed_one_by_one(key, x):
         dipjax.denoise(key, x, stepz=7)
 
 
+@pytest.mark.parametrize(
+    "side, options, steps",
+    [
+        (8, {}, 1800),
+        (192, {}, 1800),
+        (256, {}, 1350),
+        (512, {}, 675),
+        (1024, {}, 600),
+        (512, {"polish": False}, 1800),
+        (512, {"preset": "best"}, 1800),
+        (512, {"preset": "paper"}, 1800),
+        (512, {"steps": 7}, 7),
+    ],
+)
+def test_large_pictures_take_fewer_steps_where_a_polish_follows(key, side, options, steps):
+    asked = tasks.asked(partial(dipjax.denoise, key, jnp.full((side, side, 1), 0.5), **options))
+    assert asked["steps"] == steps
+
+
 def test_vmap_over_pictures_and_masks(key):
     keys = jax.random.split(key, 2)
     ys = jax.random.uniform(key, (2, 8, 6, 3))

@@ -3,6 +3,7 @@
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from dipjax.operators.base import Array, Operator, Shape
@@ -37,7 +38,7 @@ class Radon(Operator):
 
     def __post_init__(self):
         d = self.detectors
-        if d is not None and (not isinstance(d, int) or d < 1):
+        if d is not None and (not isinstance(d, int | np.integer) or d < 1):
             raise ValueError(f"detectors must be an integer of at least 1, not {d!r}")
 
     def forward(self, x: Array) -> Array:

@@ -10,7 +10,7 @@ from dipjax.fitting import Energy, Restoration, fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
-from dipjax.presets import by_risk
+from dipjax.presets import by_risk, default_preset, enough
 from dipjax.risk import Risk, sure
 from dipjax.tasks.recipe import Driver, behind, fitted
 
@@ -47,6 +47,8 @@ def denoise(
             `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
+            What is polished is fitted by "fast" in 1800 steps at most, and in fewer where it has
+            more than 192 x 192 pixels (see `presets.enough`).
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
             minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,
@@ -71,6 +73,8 @@ def denoise(
         energy = _risk(y, white, fidelity)
         if regularizer is not None or "code" in settings:
             raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
+        if polish and (preset or default_preset()) == "fast":
+            settings = {"steps": enough(y.shape), **settings}
         settings = {"code": energy.code, **by_risk(y.shape), **settings}
     else:
         energy = data_term(Identity(), y, fidelity)
