@@ -356,6 +356,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"dipjax: {error}; the best image so far is saved", file=sys.stderr)
         return 1
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
-        print(f"dipjax: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"dipjax: {(str(error) or type(error).__name__).splitlines()[0]}", file=sys.stderr)
         return 2
     return 0

@@ -156,14 +156,15 @@ def encode(samples: np.ndarray, format: Format) -> bytes:
     """The bytes of a file of samples `(H, W, C)`: uint8, uint16, or floats where it holds them."""
     file = io.BytesIO()
     grey = samples.shape[-1] == 1
-    if samples.dtype == np.uint8 or grey:
+    library = encoder(format, samples.shape[-1], 8 * samples.itemsize)
+    if library is None:
         Image.fromarray(samples[..., 0] if grey else samples).save(
             file, format.name, **format.options
         )
     elif format is _PNG:
-        return _optional("imagecodecs").png_encode(samples)
+        return library.png_encode(samples)
     else:
-        _optional("tifffile").imwrite(
+        library.imwrite(
             file,
             samples,
             photometric="rgb" if samples.shape[-1] > 2 else "minisblack",
@@ -171,6 +172,17 @@ def encode(samples: np.ndarray, format: Format) -> bytes:
             extrasamples=None if samples.shape[-1] == 3 else ["unassalpha"],
         )
     return file.getvalue()
+
+
+def encoder(format: Format, channels: int, depth: int) -> Any:
+    """The library that writes such samples, or None where Pillow does.
+
+    Raises:
+        ImageError: where it is not installed.
+    """
+    if depth == 8 or channels == 1:
+        return None
+    return _optional("imagecodecs" if format is _PNG else "tifffile")
 
 
 def _optional(module: str) -> Any:

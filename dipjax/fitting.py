@@ -472,11 +472,12 @@ def _resumed(state: Run, steps: int) -> Run:
     def room(curve: Array) -> Array:
         return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
 
-    more = state.reason == Reason.STEPS and steps > int(state.fit.step)
+    made = int(state.fit.step) == steps
+    reason = jnp.where(state.reason == Reason.STEPS, Reason.RUNNING, state.reason)
     run = state._replace(
         loss=room(state.loss),
         error=room(state.error),
-        reason=jnp.where(more, Reason.RUNNING, state.reason),
+        reason=jnp.where(made & (reason == Reason.RUNNING), Reason.STEPS, reason),
     )
     return jax.tree.map(jnp.copy, run)
 

@@ -18,7 +18,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from PIL import Image, UnidentifiedImageError
 
-from dipjax.codecs import FORMATS, Format, ImageError, compression, decode, encode
+from dipjax.codecs import FORMATS, Format, ImageError, compression, decode, encode, encoder
 from dipjax.operators import Jpeg
 
 WHITE = {"uint8": 255, "uint16": 65535}
@@ -59,8 +59,8 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         name: what to call it in the message.
 
     Returns:
-        `(H, W, C)`; float32 from integers, the given floating type otherwise (float64 becomes
-        float32 unless JAX's x64 is on).
+        `(H, W, C)`; float32 from integers and from float16, in which sums overflow, the given
+        floating type otherwise (float64 becomes float32 unless JAX's x64 is on).
 
     Raises:
         ImageError: wrong rank, no pixels, boolean or other integer type, NaN or infinity, or values
@@ -82,9 +82,11 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         _check_values(np.asarray(x), name)
     x = x if x.ndim == 3 else x[:, :, None]
+    if isinstance(x, np.ndarray):
+        x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX knows no other order of bytes
     if x.dtype.name in WHITE:
         return jnp.asarray(x, jnp.float32) / WHITE[x.dtype.name]
-    return jnp.asarray(x)
+    return jnp.asarray(x, jnp.float32 if x.dtype == jnp.float16 else None)
 
 
 def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -196,6 +198,8 @@ def _read(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, Jpeg | N
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not an image in a known format; convert it to PNG") from error
+    except MemoryError:
+        raise
     except Exception as error:  # on damaged files decoders raise anything, from struct.error up
         reason = " ".join(str(error).split())
         raise ImageError(f"{name}: damaged or truncated ({reason}); get a new copy") from error
@@ -252,7 +256,9 @@ def check_target(
     try:
         _check_target(path, overwrite)
         if picture is not None:
-            _format(path, picture.depth, alpha=picture.alpha is not None)
+            alpha = picture.alpha is not None
+            format = _format(path, picture.depth, alpha)
+            encoder(format, picture.colour.shape[-1] + alpha, picture.depth)
     except ImageError as error:
         raise ImageError(f"{str(path)!r}: {error}") from error
 

@@ -76,7 +76,7 @@ def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
     return 0.5 + scale * jax.random.normal(key, shape)
 
 
-# TARGETS.md, section 3: the settings of the published experiments, and ours for a CPU.
+# The settings of the published experiments (the notebooks of its authors), and ours for a CPU.
 PIXELS: Preset = {**TAPERED, "generator": Pixels(), "code": grey, "jitter": 0.0}
 PUBLISHED: Preset = {"code": codes.uniform, "decay": 0.99, "multiple": 64, "steps": 3100}
 NO_FALL = Guard(fall=float("inf"))  # an activation has no decibels

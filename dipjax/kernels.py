@@ -86,6 +86,7 @@ def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
             is larger than the picture.
     """
     k = jnp.asarray(kernel)
+    k = k.astype(jnp.promote_types(k.dtype, jnp.float32))  # sums of float16 overflow
     k = k[..., 0] if k.ndim == 3 and k.shape[-1] == 1 else k
     if k.ndim != 2 or 0 in k.shape:
         raise ValueError(f"a kernel is an array (h, w), not of shape {jnp.shape(kernel)}")

@@ -17,7 +17,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import fitting, images, report
+from dipjax import fitting, images, interruption, report
 from dipjax.fitting import CHUNK, Progress, Restoration
 from dipjax.tasks import Driver
 
@@ -42,12 +42,12 @@ def live(reference: ArrayLike | None = None, *, every: int = 2 * CHUNK) -> Drive
 
     def driver(key: Array, objective: Any, shape: Any, **settings) -> Restoration:
         screen, progress, steps = _Screen(), None, settings.get("steps", 2000)
-        try:
+        caught: list[int] = []
+        with interruption.collected(caught, print):
             for progress in fitting.iterate(key, objective, shape, every=every, **settings):
                 screen.update(progress.average, _caption(progress, steps, true))
-        except KeyboardInterrupt:
-            if progress is None:
-                raise
+                if caught:
+                    break
         assert progress is not None  # a fit makes at least one step
         return fitting.finish(progress.state)
 

@@ -38,7 +38,7 @@ def parameter_noise(
         optax.chain(adam(0.01), parameter_noise(1 / 50))
 
     The first release of Ulyanov et al. shakes all params with four axes so; its port to PyTorch
-    0.4 has the line, but it only rebinds a local name there, and does nothing (TARGETS Q7).
+    0.4 has the line, but it only rebinds a local name there, and does nothing.
     Members of an ensemble start from different params, and draw different noise by it.
 
     Args:

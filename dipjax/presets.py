@@ -1,8 +1,8 @@
 """Presets: the settings of the published experiments, and ours for a CPU, one table for all tasks.
 
-A preset is a dictionary of arguments of `fit`. Each task has three: "paper", as published
-(TARGETS.md, section 3; Ulyanov et al. 2018), "fast", which two cores can afford, and "best", which
-spends time for quality: `members` fits from different seeds, whose mean is returned.
+A preset is a dictionary of arguments of `fit`. Each task has three: "paper", as published (Ulyanov
+et al. 2018, and the notebooks of its authors), "fast", which two cores can afford, and "best",
+which spends time for quality: `members` fits from different seeds, whose mean is returned.
 
 What ends a fit by itself is in `by_risk` for noise that adds, and else in `automatic`.
 """
@@ -32,7 +32,7 @@ OPTIMIZERS = {
     "adam(0.1)": adam(0.1),
 }
 
-# The norms' scales start from U(0, 1), as in the PyTorch of the paper's day (TARGETS Q5). Where
+# The norms' scales start from U(0, 1), as in the PyTorch of the paper's day. Where
 # they start at 1, as today, it takes 1.4 times as many steps to be as good (kodim01, noise of 25).
 paper_hourglass = partial(Hourglass, scale_init="uniform")
 

@@ -1,10 +1,14 @@
 """From fit to fit: a driver that goes on from the last one's params, and a folder of results."""
 
+import dataclasses
 import hashlib
 import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -106,24 +110,43 @@ class Shelf:
 
 def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
     """The same for the same run: what is restored, how, and with which randomness."""
-    content = hashlib.sha256()
-    named = [v for option in options if isinstance(option, dict) for v in option.values()]
-    arrays, form = jax.tree.flatten([v for v in named if _array(v)])
-    for array in (jax.random.key_data(key), y, *data, *arrays):
-        array = np.ascontiguousarray(array)
-        content.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
-    plain = [
-        option if not isinstance(option, dict) else {k: v for k, v in option.items() if _plain(v)}
-        for option in options
-    ]
-    name = getattr(task, "__name__", task)
-    return f"{name} {y.shape} {plain} {form} {content.hexdigest()}\n"
+    parts = jax.random.key_data(key), y, data, options
+    content = hashlib.sha256(_named((task, *parts)).encode()).hexdigest()
+    name = getattr(getattr(task, "func", task), "__name__", "task")
+    return f"{name} {y.shape} {content}\n"
 
 
-def _array(value: Any) -> bool:
-    """An array, as a kernel is, or some in an operator, as the steps of JPEG."""
-    return isinstance(value, jax.Array | np.ndarray | Operator)
+def _named(value: Any, within: tuple[int, ...] = ()) -> str:
+    """A value in words that are the same in every process, as its address is not.
 
+    Of a function they are its name and what it holds, such as the patience of a stop rule.
+    """
+    if id(value) in within:  # a function that holds itself
+        return "..."
+    within = (*within, id(value))
 
-def _plain(value: Any) -> bool:
-    return value is None or isinstance(value, int | float | str | tuple | Objective)
+    def all_of(values: Iterable[Any]) -> str:
+        return ", ".join(_named(v, within) for v in values)
+
+    match value:
+        case jax.Array() | np.ndarray() | np.generic():
+            array = np.ascontiguousarray(value)
+            digest = hashlib.sha256(array.tobytes()).hexdigest()
+            return f"{array.shape} {array.dtype} {digest}"
+        case dict():
+            return f"{{{all_of(part for item in value.items() for part in item)}}}"
+        case tuple() | list():
+            return f"({all_of(value)})"
+        case partial():
+            return f"partial({all_of((value.func, value.args, value.keywords))})"
+        case FunctionType():
+            held = [cell.cell_contents for cell in value.__closure__ or ()]
+            defaults = value.__defaults__, value.__kwdefaults__
+            return f"{value.__module__}.{value.__qualname__}({all_of((held, defaults))})"
+        case Operator() | Objective() if dataclasses.is_dataclass(value):
+            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            return f"{type(value).__qualname__}({_named(fields, within)})"
+        case type():
+            return f"{value.__module__}.{value.__qualname__}"
+        case _:
+            return re.sub(r" at 0x[0-9a-f]+", "", f"{type(value).__qualname__} {value!r}")

@@ -3,11 +3,10 @@
 import io
 import json
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 import dipjax
-from dipjax import cache, fitting, images, metrics, presets, tiles
+from dipjax import cache, fitting, images, interruption, metrics, presets, tiles
 from dipjax.fitting import FitError, Progress, Restoration
 from dipjax.objectives import Scaled
 from dipjax.stopping import Reason
@@ -117,7 +116,8 @@ class Watch:
         if not self.quiet:
             tqdm.write(f"{self.label} polishing".strip(), file=sys.stderr)
         begin = time.perf_counter()
-        image = jax.block_until_ready(work())
+        with self.catches_ctrl_c():
+            image = jax.block_until_ready(work())
         self.fits[-1]["seconds"]["polish"] = round(time.perf_counter() - begin, 2)
         return image
 
@@ -128,7 +128,7 @@ class Watch:
             for picture in pictures:
                 bar.total = picture.total
                 bar.update(picture.done - bar.n)
-                if self.caught:
+                if self.ended:  # a tile that failed, too, spoils those that start from its params
                     break
         assert picture is not None  # there is a tile at least
         return picture.image
@@ -139,25 +139,9 @@ class Watch:
             return loss
         return f"{loss}, PSNR {psnr(progress, self.reference):.2f} dB"
 
-    @contextmanager
-    def catches_ctrl_c(self) -> Iterator[None]:
+    def catches_ctrl_c(self) -> AbstractContextManager[None]:
         """Collects Ctrl-C, so that no result is lost to it; a second one raises."""
-
-        def handler(number, frame):
-            if self.caught:
-                raise KeyboardInterrupt
-            self.caught.append(number)
-            tqdm.write("stopping, to save what there is; again to give up", file=sys.stderr)
-
-        try:
-            before = signal.signal(signal.SIGINT, handler)
-        except ValueError:  # not in the main thread: nobody sends it here
-            yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+        return interruption.collected(self.caught, partial(tqdm.write, file=sys.stderr))
 
 
 def _seconds(chunks: np.ndarray) -> dict[str, float]:
@@ -311,7 +295,7 @@ def summary(record: dict[str, Any]) -> str:
             if before[name] is not None and after[name] is not None:
                 change = f"{before[name]:{form}} -> {after[name]:{form}}{unit}"
                 lines.append(f"{name.upper()} {change}")
-    if "stop_reason" in record:
+    if record.get("stop_reason"):  # there is none where all tiles were kept ones
         lines.append(f"it stopped because {record['stop_reason']}")
     if record["interrupted"]:
         lines.append("interrupted: this is the result so far")

@@ -13,6 +13,7 @@ few steps leave of the neighbour's colours is taken out by what the measurement 
 any fit, its coarse part, in which the noise has averaged out (see `corrected`).
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ def iterate(
     *data: ArrayLike,
     tile: tuple[int, int] = (512, 512),
     overlap: int | None = None,
-    factor: int = 1,
+    factor: int | None = None,
     warm: float | None = None,
     folder: Path | None = None,
     driver: Any = None,
@@ -95,10 +96,11 @@ def iterate(
         tile: (h, w) of a tile in pixels of `y`; with `jpeg=` up to a block larger.
         overlap: pixels of `y` that neighbouring tiles share at least; by default an eighth of
             the smaller side of a tile.
-        factor: pixels of the image for one of `y` along each side, for `super_resolve`.
+        factor: pixels of the image for one of `y` along each side; by default the task's, 1 where
+            it has none.
         warm: the part of its steps that a tile makes which starts from another's params, in
             (0, 1]; at 1 every tile starts from random params. By default a fifth where the
-            picture is its own code, and else 1.
+            picture is its own code, and else 1, as for the fits of `best`, which are to differ.
         folder: finished tiles are kept here, and a run that was stopped goes on from them.
         driver: what runs a fit, called like `fit`; afterwards its `.state` is the last `Run`.
         **settings: of the task.
@@ -112,9 +114,11 @@ def iterate(
     if own:
         jitter = float(f"{JITTER * noise.level(y):.1e}")
         settings = {**OWN_CODE, "jitter": jitter, "clipped": True, **settings}
-    warm = (WARM if own else 1.0) if warm is None else warm
+    if warm is None:
+        warm = WARM if own and not _several(settings) else 1.0
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
+    factor = _factor(task) if factor is None else factor
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
@@ -141,6 +145,17 @@ def iterate(
         return _finished(np.asarray(fit.image), pieces[0], options)
 
     return _blended(restored, parts, y, factor, shelf)
+
+
+def _factor(task: Task) -> int:
+    """How much larger a task makes a picture by default."""
+    parameter = inspect.signature(task).parameters.get("factor")
+    return 1 if parameter is None else parameter.default
+
+
+def _several(settings: dict[str, Any]) -> bool:
+    """Whether a tile is the mean of several fits."""
+    return settings.get("preset") == "best" or settings.get("members", 1) > 1
 
 
 def _own(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Beside the checkout, or in it: only that travels to another machine.
 DATA = next((p for p in (ROOT.parent / "shared/data", ROOT / "shared/data") if p.is_dir()), None)
 
-# The published settings (TARGETS, section 3).
+# The published settings (the notebooks of its authors).
 PUBLISHED: dict[str, dict[str, Any]] = {
     "denoise": {"steps": 1800, "jitter": 1 / 30, "rate": 0.01},
     "super_resolve": {"steps": 2000, "jitter": 0.03, "rate": 0.01},

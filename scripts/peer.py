@@ -1,7 +1,7 @@
 """The published network and its fit in PyTorch: what dipjax is measured against.
 
 Written for this purpose after the paper (Ulyanov et al. 2018, Fig. 21 of the supplement) and the
-settings and quirks of the authors' code (TARGETS, section 3, Q1 to Q12), with the module names of
+settings and quirks of the authors' code, with the module names of
 their network. Needs the extra `bench`.
 
 It is a fair opponent. Three things are quicker than in the authors' code and change no result:

@@ -194,6 +194,24 @@ def test_a_member_cut_short_is_left_out_and_ends_the_ensemble(key, ys):
     assert len(result.members) == 1
 
 
+@pytest.mark.parametrize("failing, kept", [(1, 0), (2, 1), (3, 2)])
+def test_a_member_that_fails_takes_no_other_with_it(key, ys, failing, kept):
+    fits = []
+
+    def driver(key, objective, shape, **settings):
+        fits.append(dipjax.fit(key, objective, shape, **{**settings, **TINY}))
+        if len(fits) == failing:
+            raise dipjax.FitError(fits[-1])
+        return fits[-1]
+
+    run = partial(ensemble, dipjax.inpaint, key, ys[0], jnp.eye(8, 6), members=3, driver=driver)
+    if kept:
+        assert len(run().members) == kept
+    else:
+        with pytest.raises(dipjax.FitError):
+            run()
+
+
 def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
     asked = []
 

@@ -36,7 +36,7 @@ PICTURES = [(table, name) for table in published.TABLES for name in published.TA
 
 @pytest.mark.parametrize("table, name", PICTURES, ids=[f"{t}-{n}" for t, n in PICTURES])
 def test_the_columns_of_other_methods_are_the_published(table, name, data):
-    """To 0.02 dB, each picture of each table (TARGETS.md, section 1)."""
+    """To 0.02 dB, each picture of each table."""
     measured = sets.columns(data, table, name)
     for method, value in published.TABLES[table][name].items():
         if method == "Papyan":  # [P] is printed in that paper, the stored file is 8 bits
@@ -50,7 +50,7 @@ def test_the_columns_of_other_methods_are_the_published(table, name, data):
 
 @pytest.mark.slow
 def test_the_averages_in_rgb(data):
-    """The starred columns are of a box with one row and column more (TARGETS.md, section 2)."""
+    """The starred columns are of a box with one row and column more."""
     for table, averages in published.RGB_AVERAGES.items():
         rows = [sets.super_resolution(data, table, name)["rgb"] for name in sets.names(table)]
         for method, value in averages.items():

@@ -96,6 +96,12 @@ def test_resumed_for_more_steps_is_uninterrupted(key, objective):
         next(iterate(key, objective, steps=5, state=last.state))
 
 
+def test_a_fit_that_has_all_its_steps_makes_no_more(key, objective):
+    """Also where it was to make more once."""
+    middle = next(iterate(key, objective, every=2))
+    assert list(iterate(key, objective, every=2, steps=2, state=middle.state)) == []
+
+
 def test_results_outlive_the_next_chunk(key, objective):
     results = [dipjax.finish(progress.state) for progress in iterate(key, objective, every=2)]
     assert [int(result.stopped_at) for result in results] == [2, 4, 6]

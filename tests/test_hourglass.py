@@ -52,7 +52,7 @@ def test_without_a_sigmoid_the_image_is_unbounded(key):
     assert x.min() < 0
 
 
-# TARGETS.md, section 3: network, channels of the code, number of params.
+# The notebooks of the paper's authors: network, channels of the code, number of params.
 TAPER = (16, 32, 64, 128, 128)
 PUBLISHED = {
     "denoise": (Hourglass(), 32, 2_217_831),

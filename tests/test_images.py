@@ -325,6 +325,10 @@ def test_16_bit_colour_names_the_extra_that_reads_it(tmp_path, monkeypatch):
     for suffix in LOSSLESS:
         with pytest.raises(images.ImageError, match=r'pip install "dipjax\[io\]"'):
             images.save(tmp_path / f"b{suffix}", unit(samples(3, 16)), depth=16)
+        picture = images.Picture(unit(samples(3, 16)), None, 16)
+        with pytest.raises(images.ImageError, match=r'pip install "dipjax\[io\]"'):
+            images.check_target(tmp_path / f"b{suffix}", picture=picture)
+        images.check_target(tmp_path / "b.png", picture=picture._replace(depth=8))
         images.save(tmp_path / f"c{suffix}", unit(samples(1, 16)), depth=16)  # grey needs nothing
         np.testing.assert_array_equal(images.load(tmp_path / f"c{suffix}"), unit(samples(1, 16)))
 
@@ -457,6 +461,10 @@ def test_check_takes_lists_pillow_and_other_floats():
     assert images.check(nested).shape == (1, 2, 1)
     assert images.check(pillow).shape == (5, 7, 3)
     assert images.check(jnp.zeros((5, 7), jnp.bfloat16)).dtype == jnp.bfloat16
+    assert images.check(np.zeros((5, 7), np.float16)).dtype == jnp.float32
+    for kind in (">f4", ">f8", ">u2"):  # as FITS has them
+        x = images.check(np.ones((5, 7), kind))
+        np.testing.assert_allclose(x, 1 / 65535 if kind == ">u2" else 1, rtol=1e-6)
     for x64, kind in ((False, jnp.float32), (True, jnp.float64)):
         with jax.enable_x64(x64):
             assert images.check(np.zeros((5, 7))).dtype == kind

@@ -258,7 +258,7 @@ def test_parameter_noise_has_the_size_that_it_says_and_spares_the_rest():
 
 
 def test_parameter_noise_is_no_no_op(key, x):
-    """As it is in the published code since its port to PyTorch 0.4 (TARGETS Q7)."""
+    """As it is in the published code since its port to PyTorch 0.4."""
     settings = dict(generator=HOURGLASS, jitter=0.0, steps=2)
     energy = dipjax.data_term(dipjax.operators.Identity(), x)
     chain = optax.chain(optax.set_to_zero(), optimizers.parameter_noise(1 / 50))

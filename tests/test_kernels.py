@@ -84,3 +84,8 @@ def test_a_kernel_is_scaled():
 def test_no_kernel(kernel, message):
     with pytest.raises(ValueError, match=message):
         kernels.checked(kernel, (8, 6, 3))
+
+
+def test_a_kernel_of_counts_does_not_overflow():
+    counts = np.full((9, 9), 2000, np.float16)
+    np.testing.assert_allclose(kernels.checked(counts, (9, 9, 1)), 1 / 81, rtol=1e-3)

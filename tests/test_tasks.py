@@ -331,7 +331,7 @@ def test_a_sample_is_what_the_generator_says_first(key):
     np.testing.assert_allclose(x, first, atol=1e-6)
 
 
-# TARGETS.md, section 3: params of the published networks, of the code that they take.
+# The notebooks of the paper's authors: params of the networks, channels of the code they take.
 PARAMS = {
     "denoise": (2_217_831, 32),
     "inpaint_text": (3_002_627, 32),
@@ -349,7 +349,7 @@ def test_params_of_the_published_networks(key, task):
     assert z.shape[-1] == channels
     params = jax.eval_shape(preset["generator"].init, key, z)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
-    assert preset["generator"].scale_init == "uniform"  # TARGETS Q5
+    assert preset["generator"].scale_init == "uniform"  # as in the PyTorch of the paper's day
 
 
 def test_what_is_missing_chooses_the_settings(key, x, mask):

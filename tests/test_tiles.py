@@ -1,11 +1,14 @@
 """Tiles: where they lie, how they are blended, and what passes from one to the next."""
 
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import dipjax
@@ -287,3 +290,61 @@ def test_tiles_of_another_kernel_are_not_taken(key, kind):
         for kernel in (k, k.T, k[:, ::-1], k)
     }
     assert len(marks) == 3
+
+
+def _options():
+    """Of runs that all differ; made anew, as another process would."""
+    quick = optax.adam(0.1)
+    return [
+        {},
+        {"sigma": np.float32(0.05)},
+        {"sigma": np.float32(0.2)},
+        {"generator": dipjax.Hourglass(widths=(4,))},
+        {"generator": dipjax.Hourglass(widths=(8,))},
+        {"code": dipjax.codes.meshgrid},
+        {"code": partial(dipjax.codes.uniform, channels=3)},
+        {"stop": dipjax.stopping.held_out(50)},
+        {"stop": dipjax.stopping.held_out(60)},
+        {"optimizer": quick},
+        {"optimizer": optax.adam(0.2)},
+        {"decay": lambda step: step / (step + 5)},
+        {"regularizer": 1e-2 * dipjax.TotalVariation()},
+        {"regularizer": 1e-3 * dipjax.TotalVariation()},
+    ]
+
+
+def test_what_a_folder_holds_is_known_by_all_options(key):
+    """And by no address in memory, which another process would not find again."""
+    y = np.zeros((20, 20, 3))
+    marks, again = (
+        [relay.mark(dipjax.denoise, key, y, (), options) for options in _options()]
+        for _ in range(2)
+    )
+    assert marks == again and len(set(marks)) == len(marks)
+
+
+def test_a_task_says_how_much_larger_it_makes_a_picture(key):
+    y = np.full((9, 8, 1), 0.5)
+    generator = dipjax.Hourglass(1, widths=(4,), skips=2)
+    settings = {"steps": 1, "generator": generator, "polish": False}
+    for task, factor in ((dipjax.super_resolve, 4), (partial(dipjax.super_resolve, factor=2), 2)):
+        image = dipjax.tiled(task, key, y, tile=(8, 8), **settings)
+        assert image.shape == (9 * factor, 8 * factor, 1)
+
+
+@pytest.mark.parametrize("options, starts", [({}, 1), ({"preset": "best"}, 0)])
+def test_fits_that_are_to_differ_start_from_nothing(key, options, starts):
+    """So that the mean of the four of a tile is worth more than one."""
+    started = []
+
+    @dataclass
+    class Driver(relay.Loop):
+        def __call__(self, *args, **settings):
+            started.append("start" in settings)
+            return super().__call__(*args, **settings)
+
+    generator = dipjax.Hourglass(1, widths=(4,), skips=2)
+    settings = {"steps": 5, "generator": generator, "polish": False}
+    y = np.full((16, 20, 1), 0.5) + 0.1 * np.random.default_rng(0).random((16, 20, 1))
+    dipjax.tiled(dipjax.denoise, key, y, tile=(16, 16), driver=Driver(), **settings, **options)
+    assert sum(started) == starts

@@ -28,7 +28,7 @@ EPS = 1e-5  # of the norm, as in PyTorch's BatchNorm2d
 
 
 def leaky_relu(x: Array) -> Array:
-    """`max(x, 0.2 x)`, the activation of the published network (TARGETS Q4)."""
+    """`max(x, 0.2 x)`, the activation of the published network."""
     return jnp.where(x >= 0, x, 0.2 * x)
 
 

@@ -57,7 +57,7 @@ class Hourglass(Generator):
         activation: any function of an array, applied to each entry.
         sigmoid: the image passes through a sigmoid, which holds it in [0, 1].
         scale_init: the norms' scales start at "ones", or "uniform" in [0, 1] as in the
-            PyTorch of the paper's day, which is a different prior (TARGETS Q5).
+            PyTorch of the paper's day, which is a different prior.
         dtype: of the convolutions; params, statistics and the image are float32 at least.
         remat: keep the inputs of the blocks only, and compute what is inside them again in the
             backward pass: less memory, more time, the same result.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from dipjax import stopping
-from dipjax.fitting import Restoration
+from dipjax.fitting import FitError, Restoration
 from dipjax.objectives import DataTerm, data_term
 from dipjax.operators import Identity
 from dipjax.polish import refined
@@ -63,16 +63,29 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
 
     That one would blur the mean of those before it and is left out, unless it is the first. A
     driver that knows of a Ctrl-C between two fits says so by `ended`, as `report.Watch` does.
+
+    Raises:
+        FitError: when the first fails, of a driver that raises it, as `fit` does.
     """
     fits = []
     for key in keys:
-        fits.append(one(key))
-        reason = fits[-1].stop_reason
-        if not (reason is None or isinstance(reason, Tracer)) and int(reason) in CUT_SHORT:
+        try:
+            fits.append(one(key))
+        except FitError:
+            if fits:
+                return fits
+            raise
+        if _cut_short(fits[-1]):
             return fits[:-1] or fits
         if getattr(driver, "ended", False):
             break
     return fits
+
+
+def _cut_short(fit: Restoration) -> bool:
+    """Whether something other than its rule ended a fit, as far as it is known."""
+    reason = fit.stop_reason
+    return not (reason is None or isinstance(reason, Tracer)) and int(reason) in CUT_SHORT
 
 
 def behind(result: Restoration, driver: Driver, polish: Callable[[Array], Array]) -> Restoration:
@@ -81,7 +94,7 @@ def behind(result: Restoration, driver: Driver, polish: Callable[[Array], Array]
     A driver that shows how it goes, as `report.Watch` does, has a method `polish` that is given
     the work.
     """
-    if getattr(driver, "ended", False):
+    if getattr(driver, "ended", False) or _cut_short(result):
         return result
     told = getattr(driver, "polish", lambda work: work())
     return result._replace(image=told(lambda: polish(result.image)))

@@ -1,4 +1,4 @@
-"""The numbers that the paper's own result images have, in dB (TARGETS.md, section 1).
+"""The numbers that the paper's own result images have, in dB.
 
 `TABLES[experiment][picture][method]`; measured from the authors' images by the rules of
 `rules.py`, and in agreement with what the paper prints.

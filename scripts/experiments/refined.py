@@ -32,7 +32,7 @@ def _enlarge(lab: Lab, table: str, name: str) -> Found:
     truth, methods, where = super_resolution.problem(lab, table, name)
     factor = sets.which(table)[1]
     y = super_resolution.smaller(truth, factor)
-    A = Downsample(factor, "lanczos3")  # what made the small picture (TARGETS Q17)
+    A = Downsample(factor, "lanczos3")  # what made the small picture
     methods.setdefault("bicubic", super_resolution.larger(y, factor))
     for first in ("bicubic", "DIP"):
         methods[f"{first}, refined"] = refined(jnp.asarray(methods[first]), A, y)

@@ -1,4 +1,4 @@
-"""The rules that the paper's numbers were measured by (TARGETS.md, section 1)."""
+"""The rules that the paper's numbers were measured by."""
 
 import jax
 import jax.numpy as jnp

@@ -65,7 +65,7 @@ def problem(lab: Lab, table: str, name: str):
 
 
 def smaller(x: Array, factor: int) -> Array:
-    """As the authors made their small pictures: Pillow's LANCZOS, in 8 bits (TARGETS Q17)."""
+    """As the authors made their small pictures: Pillow's LANCZOS, in 8 bits."""
     h, w = x.shape[:2]
     return resized(x, h // factor, w // factor)
 
