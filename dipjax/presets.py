@@ -221,7 +221,7 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
 
 
 def enough(shape: tuple[int, ...]) -> int:
-    """Steps for `fast` of a fit by risk that is polished: 1800 up to 192 x 192 pixels.
+    """Steps at most for `fast` of a fit by risk that is polished: 1800 up to 192 x 192 pixels.
 
     A step costs as many times more as the picture has pixels, and the PSNR grows with the logarithm
     of the steps, a polish leaving a half of it: lena, 512 x 512 with noise of 25, is at 32.13 dB

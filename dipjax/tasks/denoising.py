@@ -10,7 +10,7 @@ from dipjax.fitting import Energy, Restoration, fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
-from dipjax.presets import by_risk, default_preset, enough
+from dipjax.presets import PRESETS, by_risk, default_preset, enough
 from dipjax.risk import Risk, sure
 from dipjax.tasks.recipe import Driver, behind, fitted
 
@@ -74,7 +74,8 @@ def denoise(
         if regularizer is not None or "code" in settings:
             raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
         if polish and (preset or default_preset()) == "fast":
-            settings = {"steps": enough(y.shape), **settings}
+            steps = min(PRESETS["denoise"]["fast"]["steps"], enough(y.shape))
+            settings = {"steps": steps, **settings}
         settings = {"code": energy.code, **by_risk(y.shape), **settings}
     else:
         energy = data_term(Identity(), y, fidelity)
