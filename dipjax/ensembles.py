@@ -84,7 +84,8 @@ def ensemble(
         **settings: keyword arguments of `fn`, the same for all members.
 
     Returns:
-        An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit.
+        An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit. With the others the
+        data are traced, and `denoise` does not see salt and pepper: say `fidelity="l1"` then.
 
     Raises:
         ValueError: before any step, for no members, an unknown `how`, axes that the data do

@@ -102,6 +102,7 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
     assert images.load("out.png").shape == (8 * factor, 6 * factor, 4)
 
 
+@pytest.mark.slow
 def test_options_of_super_resolve_reach_the_task(folder):
     y, key = images.load("in.png"), jax.random.key(0)
     for option, settings in {

@@ -45,6 +45,7 @@ def run(line):
         return exit.code
 
 
+@pytest.mark.slow
 def test_denoisers_side_by_side(folder, capsys):
     line = "compare noisy.png -o figure.png --reference true.png --json out.json --sigma 0.1"
     assert run(line) == 0

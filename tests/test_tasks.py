@@ -160,6 +160,7 @@ def noise_of(key, sigma):
     return sigma * jax.random.normal(key, (32, 32, 1))
 
 
+@pytest.mark.slow
 def test_reconstruct_many(key):
     """`vmap` is a loop, also over levels of noise; an ensemble is the mean of its members."""
     A = SCANNERS["fourier"]

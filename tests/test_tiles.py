@@ -236,6 +236,7 @@ def test_a_wrong_colour_is_corrected_and_noise_is_not_let_in():
     assert abs(back).max() < 0.025 and back.std() < 0.1 / 20
 
 
+@pytest.mark.slow
 def test_tiles_keep_the_colours_of_a_noisy_picture(key):
     noise = 0.1 * np.random.default_rng(1).standard_normal((40, 40, 3), np.float32)
     y = np.clip(0.2 + noise, 0, 1)
@@ -243,6 +244,7 @@ def test_tiles_keep_the_colours_of_a_noisy_picture(key):
     assert abs(image.mean((0, 1)) - y.mean((0, 1))).max() < 0.01
 
 
+@pytest.mark.slow
 def test_noise_that_has_a_mean_corrects_nothing(key, monkeypatch):
     calls = []
     monkeypatch.setattr(tiles, "corrected", lambda x, y: calls.append(1) or x)
