@@ -10,8 +10,10 @@ The crops, kinds of noise and levels of stops.py but for salt and pepper, of whi
 with the network `fast`, the level of the noise estimated, and what clipping did to it undone in
 every candidate. Every ten steps the true PSNR of the iterate and of the averages is noted; the gap
 is the PSNR of what `stop="auto"` returns, at the next of these, minus the best of anything in the
-whole run, of 1600 steps for weak noise and 800 for other, or on larger crops of 1800 and 1200. The
-gain is over what held-out pixels return for the same noise on crops of 64 x 64, as
+whole run, of 1600 steps for weak noise and 800 for other, or on larger crops of 1800 and 1200.
+`polished` is the PSNR of what `denoise` makes of that, and its gap is to the same best. Of a record
+that lacks it a case is run again, to where the rule ends it: `again` and `steps_again` are the fit
+of that second run, which rounds otherwise. The gain is over what held-out pixels return for the same noise on crops of 64 x 64, as
 scripts/results/stops.json has it, where clipping was not undone.
 """
 
