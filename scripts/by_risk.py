@@ -13,8 +13,8 @@ is the PSNR of what `stop="auto"` returns, at the next of these, minus the best 
 whole run, of 1600 steps for weak noise and 800 for other, or on larger crops of 1800 and 1200.
 `polished` is the PSNR of what `denoise` makes of that, and its gap is to the same best. Of a record
 that lacks it a case is run again, to where the rule ends it: `again` and `steps_again` are the fit
-of that second run, which rounds otherwise. The gain is over what held-out pixels return for the same noise on crops of 64 x 64, as
-scripts/results/stops.json has it, where clipping was not undone.
+of that second run, which rounds otherwise. The gain is over what held-out pixels return for the
+same noise on crops of 64 x 64, as scripts/results/stops.json has it, where clipping was not undone.
 """
 
 import json
