@@ -33,7 +33,8 @@ class Options:
         json: write settings, times and scores into this file.
         force: replace files that exist already; the input is never replaced.
         tile: side of the tiles to restore one by one; chosen where memory is short.
-        tiles: keep finished tiles in this folder; the same command goes on from there.
+        tiles: keep finished tiles in this folder; the same command goes on from there, with --force
+            where it has saved what there was. Give --tile, too: else its size follows the memory.
         quiet: print nothing but errors.
     """
 
