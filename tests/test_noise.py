@@ -70,3 +70,12 @@ def test_within_jit_nothing_is_seen_of_a_picture(key):
     seen = []
     jax.jit(lambda y: seen.append(noise.fidelity(y)) or y)(y)
     assert seen == ["l2"]
+
+
+@pytest.mark.parametrize("part, seen", [(0.0, "l2"), (0.01, "l2"), (0.1, "l1")])
+def test_salt_and_pepper_is_seen_in_strips(key, part, seen, monkeypatch):
+    """Of a picture that is too large to be looked at as a whole."""
+    y = jnp.broadcast_to(jnp.linspace(0.2, 0.8, 50)[:, None, None], (50, 40, 3))
+    y = noise.impulse(key, noise.gaussian(key, y, 0.02), part) if part else y
+    monkeypatch.setattr(noise, "STRIP", 16 * 40 * 3)  # the last strip is of two rows
+    assert noise.fidelity(y) == seen
