@@ -472,12 +472,12 @@ def _resumed(state: Run, steps: int) -> Run:
     def room(curve: Array) -> Array:
         return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
 
-    made = int(state.fit.step) == steps
-    reason = jnp.where(state.reason == Reason.STEPS, Reason.RUNNING, state.reason)
+    going = (state.reason == Reason.RUNNING) | (state.reason == Reason.STEPS)
+    now = Reason.STEPS if int(state.fit.step) == steps else Reason.RUNNING
     run = state._replace(
         loss=room(state.loss),
         error=room(state.error),
-        reason=jnp.where(made & (reason == Reason.RUNNING), Reason.STEPS, reason),
+        reason=jnp.where(going, jnp.int32(now), state.reason),
     )
     return jax.tree.map(jnp.copy, run)
 

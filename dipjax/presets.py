@@ -32,8 +32,8 @@ OPTIMIZERS = {
     "adam(0.1)": adam(0.1),
 }
 
-# The norms' scales start from U(0, 1), as in the PyTorch of the paper's day. Where
-# they start at 1, as today, it takes 1.4 times as many steps to be as good (kodim01, noise of 25).
+# The norms' scales start from U(0, 1), as in the PyTorch of the paper's day. Where they start at 1,
+# as today, it takes 1.4 times as many steps to be as good (kodim01, noise of 25).
 paper_hourglass = partial(Hourglass, scale_init="uniform")
 
 PUBLISHED: Preset = {

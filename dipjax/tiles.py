@@ -28,6 +28,7 @@ from dipjax import clipping, images, noise, tasks
 from dipjax.fitting import Restoration
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
+from dipjax.presets import choose
 from dipjax.relay import Loop, Relay, Shelf, mark
 
 Array = jax.Array
@@ -155,7 +156,8 @@ def _factor(task: Task) -> int:
 
 def _several(settings: dict[str, Any]) -> bool:
     """Whether a tile is the mean of several fits."""
-    return settings.get("preset") == "best" or settings.get("members", 1) > 1
+    preset = choose(tasks.PRESETS["denoise"], settings.get("preset"))
+    return {**preset, **settings}.get("members", 1) > 1
 
 
 def _own(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from dipjax import cache, clipping, metrics, noise, polish, presets, risk, stopp
 PART = 100
 KINDS = ("gaussian", "poisson", "speckle")
 AVERAGES = (*DECAYS, stopping.growing)
+TRACKERS = [stopping.average(decay) for decay in AVERAGES]
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
 
 
@@ -51,20 +52,19 @@ class Part(NamedTuple):
 def begin(key, energy: risk.Risk, generator, rule) -> tuple[Any, ...]:
     """A fit and its trackers before the first step."""
     zero = jnp.zeros(energy.y.shape)
-    averages = [stopping.average(decay).init(zero) for decay in AVERAGES]
-    return dipjax.fitter(energy, generator).init(key, energy.code), averages, rule.init(zero)
+    tracked = [tracker.init(zero) for tracker in TRACKERS]
+    return dipjax.fitter(energy, generator).init(key, energy.code), tracked, rule.init(zero)
 
 
 @partial(jax.jit, static_argnames=("generator", "jitter", "rule"))
 def part(key, carry, energy: risk.Risk, truth: Array, generator, jitter, rule) -> tuple[Any, Part]:
     """The next steps of a fit."""
     fitter = dipjax.fitter(energy, generator, jitter=jitter)
-    averages = [stopping.average(decay) for decay in AVERAGES]
 
     def step(carry, _):
         state, tracked, stop = carry
         state, info = fitter.step(jax.random.fold_in(key, state.step), state)
-        tracked = [a.update(old, info) for a, old in zip(averages, tracked, strict=True)]
+        tracked = [a.update(old, info) for a, old in zip(TRACKERS, tracked, strict=True)]
         stop = rule.update(stop, info)
         return (state, tracked, stop), (info.image, stop.stop)
 
@@ -84,15 +84,14 @@ def run(energy: risk.Risk, truth: Array, seed: int, most: int, whole: bool) -> t
     assert changes["decay"] is AVERAGES[-1]  # what is returned is the last of the averages
     generator = presets.PRESETS["denoise"]["fast"]["generator"].clone(channels=3)
     key, jitter, rule = jax.random.key(seed), changes["jitter"], changes["stop"]
-    carry, parts, stopped = begin(key, energy, generator, rule), [], most
-    for done in range(0, most, PART):
+    carry, parts = begin(key, energy, generator, rule), []
+    for _ in range(0, most, PART):
         carry, new = part(key, carry, energy, truth, generator, jitter, rule)
         parts.append(jax.tree.map(np.asarray, new))
-        if stopped == most and new.stops.any():
-            stopped = done + int(new.stops.argmax()) + 1
-        if stopped < most and not whole:
+        if new.stops.any() and not whole:
             break
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts), stopped
+    fit = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return fit, int(fit.stops.argmax()) + 1 if fit.stops.any() else most
 
 
 def case(
@@ -104,7 +103,7 @@ def case(
     energy = risk.sure(y, noise.level_by_brightness(y))
     weak, other = (1600, 800) if size == SIZE else (1800, 1200)
     fit, stopped = run(energy, truth, i, weak if level == 0 else other, whole=known is None)
-    psnr, end = -10 * np.log10(fit.errors), -(-stopped // EVERY) - 1
+    psnr, end = -10 * np.log10(fit.errors), (stopped - 1) // EVERY
     last = jnp.clip(fit.average[end], 0, 1)
     behind = clipping.undo(polish.polished(last, y, energy.s), y)
     polished = {"polished": round(float(metrics.psnr(behind, truth)), 3)}

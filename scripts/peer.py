@@ -1,8 +1,8 @@
 """The published network and its fit in PyTorch: what dipjax is measured against.
 
 Written for this purpose after the paper (Ulyanov et al. 2018, Fig. 21 of the supplement) and the
-settings and quirks of the authors' code, with the module names of
-their network. Needs the extra `bench`.
+settings and quirks of the authors' code, with the module names of their network.
+Needs the extra `bench`.
 
 It is a fair opponent. Three things are quicker than in the authors' code and change no result:
 no copy where a reflection pads by nothing, Adam as one fused kernel, no image sent to the host
@@ -51,7 +51,7 @@ class Concat(nn.Module):
 
 
 def conv(c: int, d: int, k: int, stride: int = 1, padding: str = "reflect") -> nn.Sequential:
-    """Padding and convolution, of two names also where nothing is padded (Q3)."""
+    """Padding and convolution, of two names also where nothing is padded."""
     p = (k - 1) // 2
     if padding == "zero":
         return nn.Sequential(nn.Conv2d(c, d, k, stride, p))
@@ -59,7 +59,7 @@ def conv(c: int, d: int, k: int, stride: int = 1, padding: str = "reflect") -> n
 
 
 def block(c: int, d: int, k: int, stride: int = 1, padding: str = "reflect") -> list[nn.Module]:
-    """Convolution, norm, activation of slope 0.2 (Q1, Q4)."""
+    """Convolution, norm, activation of slope 0.2."""
     return [
         conv(c, d, k, stride, padding),
         nn.BatchNorm2d(d),
@@ -85,8 +85,8 @@ def hourglass(
 ) -> nn.Sequential:
     """The published network, (1, c, H, W) -> (1, channels, H, W); H, W divisible by 2^depth.
 
-    The options are those of dipjax's `Hourglass`; convolutions start as PyTorch has them (Q6),
-    the norms' scales at 1 or, as in the PyTorch of the paper's day, from U(0, 1) (Q5).
+    The options are those of dipjax's `Hourglass`; convolutions start as PyTorch has them,
+    the norms' scales at 1 or, as in the PyTorch of the paper's day, from U(0, 1).
     """
     ups = up_widths or widths
 
@@ -139,8 +139,8 @@ class Fit:
     """The published fit: `step()` makes one and leaves its `image` and `average`.
 
     Attributes:
-        image: the last iterate (1, C, H, W), before its update (Q11).
-        average: the exponential average of all iterates, which the first one starts (Q12).
+        image: the last iterate (1, C, H, W), before its update.
+        average: the exponential average of all iterates, which the first one starts.
     """
 
     def __init__(

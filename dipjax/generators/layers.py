@@ -32,10 +32,10 @@ ScaleInit = Literal["ones", "uniform"]
 class Generator(nn.Module):
     """Base of the generators: `init(key, z) -> params`, `apply(params, z) -> image`.
 
-    Params start as in PyTorch: kernels and biases of convolutions from
-    U(-1, 1) / sqrt(fan_in), norms with bias 0 and scale 1, or U(0, 1) where a generator has
-    `scale_init = "uniform"`, as in the PyTorch of the paper's day (Q5). A generator is made of
-    the modules of this file; one with other params writes its own `init`.
+    Params start as in PyTorch: kernels and biases of convolutions from U(-1, 1) / sqrt(fan_in),
+    norms with bias 0 and scale 1, or U(0, 1) where a generator has `scale_init = "uniform"`, as in
+    the PyTorch of the paper's day. A generator is made of the modules of this file; one with other
+    params writes its own `init`.
     """
 
     @nn.nowrap

@@ -20,8 +20,8 @@ class Downsample(Operator):
     filter is separable, so one matrix an axis is all there is.
 
     `lanczos2` is the operator of the paper: `4 * factor` taps, half a pixel of phase, borders
-    repeated. `lanczos3`, `cubic` and `box` are Pillow's `LANCZOS`, `BICUBIC` and
-    `BOX` without rounding: at the border the taps that are left are renormalised.
+    repeated. `lanczos3`, `cubic` and `box` are Pillow's `LANCZOS`, `BICUBIC` and `BOX` without
+    rounding: at the border the taps that are left are renormalised.
 
     Attributes:
         factor: at least 1, integer.
