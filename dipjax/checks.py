@@ -25,11 +25,11 @@ def files(
         images.check_target(path, overwrite=overwrite, picture=picture)
 
 
-def settings(*, steps: int | None, seed: int, preset: str | None, presets: Collection[str]) -> None:
+def settings(*, steps: int | None, seed: int, preset: str, presets: Collection[str]) -> None:
     """The settings that every fit has are in their ranges."""
     if steps is not None and not 1 <= steps <= 10**7:
         raise ValueError(f"--steps {steps}: must be from 1 to {10**7}")
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
-    if preset not in (None, *presets):
+    if preset not in presets:
         raise ValueError(f"--preset {preset}: unknown, must be {' or '.join(presets)}")

@@ -27,7 +27,7 @@ def compare(
     kernel: Kernel = "lanczos2",
     sigma: float | None = None,
     weights: Annotated[Path | None, arg(name="srresnet")] = None,
-    preset: str | None = None,
+    preset: str = "fast",
     steps: int | None = None,
     seed: int = 0,
     json: Path | None = None,
@@ -50,8 +50,7 @@ def compare(
         sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
             if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
-        preset: "fast", "paper" or "best" (slower, the mean of four fits); by default fast on a CPU
-            and paper elsewhere.
+        preset: "fast", "best" (slower, the mean of four fits) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
         json: write settings, times and scores into this file.
@@ -133,7 +132,7 @@ def _record(
     return {
         "task": task,
         "input": str(input),
-        "preset": preset or presets.default_preset(),
+        "preset": preset,
         "options": options,
         "settings": report.describe(watch.settings),
         "steps": watch.steps,

@@ -13,7 +13,6 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from dipjax import checks, features, images, inversion, report
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
-from dipjax.presets import default_preset
 
 Array = jax.Array
 Output = Annotated[Path, arg(aliases=["-o"])]
@@ -39,8 +38,8 @@ class Options:
     Attributes:
         network: whose activations.
         weights: a .safetensors, .npz or .pth file; downloaded once if not given.
-        size: height and width of the picture; 128 on a CPU, the network's own elsewhere.
-        preset: "fast", "paper" or "tv"; by default fast on a CPU and paper elsewhere.
+        size: height and width of the picture; 128, and for the preset paper the network's own.
+        preset: "fast", "paper" or "tv".
         steps: of each fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         json: write settings, times and results into this file.
@@ -51,7 +50,7 @@ class Options:
     network: Name
     weights: Path | None = None
     size: int | None = None
-    preset: str | None = None
+    preset: str = "fast"
     steps: int | None = None
     seed: int = 0
     json: Path | None = None
@@ -201,8 +200,7 @@ def _network(options: Options) -> Network:
 
 
 def _size(options: Options, phi: Network) -> int:
-    preset = options.preset or default_preset()
-    return options.size or (phi.size if preset in ("paper", "appendix") else 128)
+    return options.size or (phi.size if options.preset in ("paper", "appendix") else 128)
 
 
 def _rgb(picture: Picture) -> Array:
@@ -241,7 +239,7 @@ def _finish(task: str, input: str | None, output: Path, phi: Network, options: O
         "input": input,
         "output": str(output),
         "network": phi.name,
-        "preset": options.preset or default_preset(),
+        "preset": options.preset,
         "seed": options.seed,
         "fits": records,
         **report.environment(),

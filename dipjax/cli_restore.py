@@ -21,8 +21,7 @@ class Options:
     """What every task takes.
 
     Attributes:
-        preset: "fast", "paper" or "best" (slower, the mean of four fits); by default fast on a CPU
-            and paper elsewhere.
+        preset: "fast", "best" (slower, the mean of four fits) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         members: fit so many times, each with its own randomness, and save the mean.
@@ -38,7 +37,7 @@ class Options:
         quiet: print nothing but errors.
     """
 
-    preset: str | None = None
+    preset: str = "fast"
     steps: int | None = None
     seed: int = 0
     members: int = 1
@@ -140,7 +139,7 @@ def restore(
         "task": name,
         "input": str(input),
         "output": str(output),
-        "preset": options.preset or presets.default_preset(),
+        "preset": options.preset,
         "options": report.describe({k: v for k, v in given.items() if v is not None}),
         "settings": report.describe(watch.settings),
         "tile": plan.tile,

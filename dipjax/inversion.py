@@ -136,7 +136,7 @@ def invert_features(
     *,
     shape: tuple[int, int] | None = None,
     statistics: Statistics = "activations",
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -152,9 +152,9 @@ def invert_features(
             size where the target is activations. With "gram" it may be another than the target's.
         statistics: "activations", or "gram" for their Gram matrices: texture of any size.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "appendix" (the same with heavy jitter and
-            parameter noise), "fast", the default on a CPU, with more steps and sooner fading
-            jitter where entries of the (last) layer see less than half of the picture, or "tv", the
-            total variation of Mahendran and Vedaldi (2015) in place of the network.
+            parameter noise), "fast", with more steps and sooner fading jitter where entries of the
+            (last) layer see less than half of the picture, or "tv", the total variation
+            of Mahendran and Vedaldi (2015) in place of the network.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit`, `multiple`, `regularizer` or `local` in place of the
             preset's.
@@ -188,7 +188,7 @@ def maximize_activation(
     shape: tuple[int, int] | None = None,
     target: float | None = None,
     window: int | None = None,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -208,8 +208,8 @@ def maximize_activation(
             of AlexNet); as much as possible by default.
         window: only this many entries of the map around its centre count, in both directions;
             1 is a single neuron, and the whole map the default.
-        preset: "paper" (Ulyanov et al. 2020), "fast", the default on a CPU, or "tv", total
-            variation in place of the network.
+        preset: "paper" (Ulyanov et al. 2020), "fast", or "tv", total variation in
+            place of the network.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit`, `multiple`, `regularizer` or `views` (see
             `features.MinusClass`; none for the activation alone) in place of the preset's.

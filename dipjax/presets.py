@@ -1,8 +1,9 @@
-"""Presets: the settings of the published experiments, and ours for a CPU, one table for all tasks.
+"""Presets: the settings of the published experiments, and ours, one table for all tasks.
 
 A preset is a dictionary of arguments of `fit`. Each task has three: "paper", as published (Ulyanov
-et al. 2018, and the notebooks of its authors), "fast", which two cores can afford, and "best",
-which spends time for quality: `members` fits from different seeds, whose mean is returned.
+et al. 2018, and the notebooks of its authors), "fast", the default, which two cores can afford,
+and "best", which spends time for quality: `members` fits from different seeds, whose mean is
+returned.
 
 What ends a fit by itself is in `by_risk` for noise that adds, and else in `automatic`.
 """
@@ -238,19 +239,13 @@ def held_fraction(size: int) -> float:
     return min(max(HELD_ENTRIES / size, low), high)
 
 
-def default_preset() -> str:
-    """ "fast" on a CPU, "paper" on an accelerator."""
-    return "fast" if jax.default_backend() == "cpu" else "paper"
-
-
 def precision() -> Any:
     """Of the convolutions: bfloat16 on an accelerator, whose matrix units are made for it."""
     return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
 
 
-def choose(presets: dict[str, Preset], preset: str | None) -> Preset:
-    """The preset of this name, by default the one of the backend."""
-    preset = preset or default_preset()
+def choose(presets: dict[str, Preset], preset: str) -> Preset:
+    """The preset of this name."""
     if preset not in presets:
         raise ValueError(f"preset must be one of {tuple(presets)}, not {preset!r}")
     return presets[preset]

@@ -35,7 +35,7 @@ Array = jax.Array
 Task = Callable[..., Restoration]
 
 # The picture as its own code, after Jo et al., "Rethinking DIP for denoising", ICCV 2021.
-OWN_CODE = {"steps": 300, "decay": 0.98}
+OWN_CODE = {"preset": "fast", "steps": 300, "decay": 0.98}
 JITTER = 2.0  # in units of the noise
 WARM = 0.2  # of the steps are enough for a tile that starts from another's params
 COARSE = 8.0  # pixels: a mean of so wide a part has a twenty-eighth of the noise of one
@@ -156,7 +156,7 @@ def _factor(task: Task) -> int:
 
 def _several(settings: dict[str, Any]) -> bool:
     """Whether a tile is the mean of several fits."""
-    preset = choose(tasks.PRESETS["denoise"], settings.get("preset"))
+    preset = choose(tasks.PRESETS["denoise"], settings["preset"])
     return {**preset, **settings}.get("members", 1) > 1
 
 
@@ -172,7 +172,7 @@ def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarr
     if options["fidelity"] != "l2":
         return x
     x = corrected(x, y)
-    if not (options["clipped"] and tasks.finishes(options["fidelity"], options.get("preset"))):
+    if not (options["clipped"] and tasks.finishes(options["fidelity"], options["preset"])):
         return x
     return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma")))
 

@@ -256,6 +256,15 @@ def test_the_paper_s_settings(key, x, mask):
     assert recorded.settings["steps"] == 11000
 
 
+def test_the_default_preset_is_fast_on_any_machine(key, x, monkeypatch):
+    dipjax.denoise(key, x, driver=recorded)
+    on_cpu = recorded.settings
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    dipjax.denoise(key, x, driver=recorded)
+    assert recorded.settings["steps"] == on_cpu["steps"] == 1800
+    assert recorded.settings["generator"] == on_cpu["generator"].clone(dtype=jnp.bfloat16)
+
+
 def test_settings_are_changed_one_by_one(key, x):
     dipjax.denoise(key, x, steps=7, driver=recorded)
     preset = tasks.PRESETS["denoise"]["fast"]

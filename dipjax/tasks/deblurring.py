@@ -20,7 +20,7 @@ def deblur(
     *,
     sigma: float | None = None,
     polish: bool = True,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -39,7 +39,7 @@ def deblur(
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (its network and settings of super-resolution; deblurring is ours), "fast",
-            the default on a CPU, or "best".
+            or "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".

@@ -10,7 +10,7 @@ from dipjax.fitting import Energy, Restoration, fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
-from dipjax.presets import PRESETS, by_risk, default_preset, enough
+from dipjax.presets import PRESETS, by_risk, enough
 from dipjax.risk import Risk, sure
 from dipjax.tasks.recipe import Driver, behind, fitted
 
@@ -26,7 +26,7 @@ def denoise(
     clipped: bool = True,
     polish: bool = True,
     regularizer: Energy | None = None,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -46,7 +46,7 @@ def denoise(
         polish: blend a fit by "l2" with non-local Bayes, which keeps more of fine texture (see
             `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
-        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", the mean of four fits.
             What is polished is fitted by "fast" in 1800 steps at most, and in fewer where it has
             more than 192 x 192 pixels (see `presets.enough`).
         driver: what runs the fit; any function with the arguments of `fit`.
@@ -73,7 +73,7 @@ def denoise(
         energy = _risk(y, white, fidelity)
         if regularizer is not None or "code" in settings:
             raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
-        if polish and (preset or default_preset()) == "fast":
+        if polish and preset == "fast":
             steps = min(PRESETS["denoise"]["fast"]["steps"], enough(y.shape))
             settings = {"steps": steps, **settings}
         settings = {"code": energy.code, **by_risk(y.shape), **settings}
@@ -90,7 +90,7 @@ def denoise(
     return result
 
 
-def finishes(fidelity: Any, preset: str | None) -> bool:
+def finishes(fidelity: Any, preset: str) -> bool:
     """Whether `denoise` goes on behind the fit: where noise adds, and not as published."""
     return fidelity == "l2" and preset != "paper"
 

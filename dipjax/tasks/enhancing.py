@@ -18,7 +18,7 @@ def enhance(
     y: Array,
     *,
     strength: float = 1.0,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -31,8 +31,8 @@ def enhance(
         key: of all randomness; the same key gives the same bits.
         y: the picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers. Noise is detail.
         strength: of the details that are added, positive.
-        preset: "paper" (its network; the number of steps is ours), "fast", the default on a CPU,
-            or "best".
+        preset: "paper" (its network; the number of steps is ours), "fast", or
+            "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".

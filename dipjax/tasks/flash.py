@@ -14,7 +14,7 @@ def flash_no_flash(
     y: Array,
     flash: Array,
     *,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -27,7 +27,7 @@ def flash_no_flash(
         key: of all randomness; the same key gives the same bits.
         y: the picture without flash (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         flash: the same view with flash (H, W, any number of channels), aligned with `y`.
-        preset: "paper", "fast", the default on a CPU, or "best".
+        preset: "paper", "fast", or "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".

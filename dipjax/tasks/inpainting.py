@@ -22,7 +22,7 @@ def inpaint(
     *,
     missing: Missing = "half",
     polish: bool = True,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -37,7 +37,7 @@ def inpaint(
             a large "hole".
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
-        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", the default on a CPU, or "best".
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".

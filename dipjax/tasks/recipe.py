@@ -112,7 +112,7 @@ def _mean(fits: list[Restoration]) -> Restoration:
     )
 
 
-def _settings(task: str, preset: str | None, changes: Preset, shape) -> Preset:
+def _settings(task: str, preset: str, changes: Preset, shape) -> Preset:
     """The arguments of `fit`: the preset's, made for images of this shape, and the changes."""
     chosen = choose(PRESETS[task], preset)
     generator = chosen["generator"].clone(channels=shape[-1], dtype=precision())

@@ -25,7 +25,7 @@ def reconstruct(
     shape: tuple[int, int, int] | None = None,
     sigma: float | None = None,
     polish: bool = True,
-    preset: str | None = None,
+    preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
@@ -46,7 +46,7 @@ def reconstruct(
         polish: go on behind the fit of a linear operator by non-local Bayes and back-projection in
             turn (see `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (its network and settings of super-resolution; other measurements are
-            ours), "fast", the default on a CPU, or "best".
+            ours), "fast", or "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".
