@@ -87,9 +87,8 @@ def invert(
     _check_options("invert_features", options)
     phi = _network(options)
     groups = [layer] if together else [(name,) for name in dict.fromkeys(layer)]
-    for name in layer:
-        phi(name)
     x = features.centred(_rgb(picture), _size(options, phi))
+    jax.eval_shape(lambda x: phi.activations(x, layer), x)  # raises before any fit
     statistics, results, records = "gram" if gram else "activations", {}, []
     watch = report.Watch(quiet=options.quiet)
     for group in groups:

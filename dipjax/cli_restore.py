@@ -178,9 +178,7 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
 def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
     """The picture from its tiles, with a bar for all of them in place of one for each."""
     watch.reference, watch.quiet = None, True
-    settings = {"tile": tile, "factor": factor, "folder": options.tiles}
-    settings |= task.keywords  # pyright: ignore[reportFunctionMemberAccess]
-    pictures = tiles.iterate(task.func, key, *data, **settings)  # pyright: ignore
+    pictures = tiles.iterate(task, key, *data, tile=tile, factor=factor, folder=options.tiles)
     return jnp.asarray(watch.tiles(pictures, options.quiet))
 
 

@@ -21,8 +21,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from dipjax import memory, tasks
 from dipjax.compiler import compiled, traced
-from dipjax.fitting import Restoration, fit
-from dipjax.generators import Hourglass
+from dipjax.fitting import FitError, Restoration, fit
+from dipjax.stopping import Reason
 
 Array = jax.Array
 Fit = Callable[..., Restoration]
@@ -87,9 +87,12 @@ def ensemble(
         An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit. With the others the
         data are traced, and `denoise` does not see salt and pepper: say `fidelity="l1"` then.
 
+        Members that fail are left out, with `map` those behind the first of them, too.
+
     Raises:
         ValueError: before any step, for no members, an unknown `how`, axes that the data do
             not have or that disagree, and what a task refuses of any member's data.
+        FitError: when no member is left.
     """
     axes = _axes(in_axes, data)
     count = _count(members, axes, data)
@@ -116,7 +119,8 @@ def ensemble(
     many, arrays = _many(fn, data, settings, axes, count)
     asked = partial(_asked, fn, arguments(0), settings)
     run = _over_devices if how == "devices" else _over_one
-    return _summary(run(many, (keys, arrays), batch, asked))
+    fits = run(many, (keys, arrays), batch, asked)
+    return _summary(fits if inside else _sound(fits))
 
 
 def collect(fits: Sequence[Restoration]) -> Ensemble:
@@ -198,6 +202,20 @@ def calibration(ensemble: Ensemble, truth: Array) -> Array:
     return jnp.sqrt(spread / jnp.mean((ensemble.mean - truth) ** 2))
 
 
+def _sound(fits: Restoration) -> Restoration:
+    """Those that did not fail.
+
+    Raises:
+        FitError: where all did; it has the first.
+    """
+    if fits.stop_reason is None:
+        return fits
+    sound = np.flatnonzero(np.asarray(fits.stop_reason) != Reason.FAILED)
+    if not sound.size:
+        raise FitError(jax.tree.map(lambda leaf: leaf[0], fits))
+    return jax.tree.map(lambda leaf: leaf[sound], fits)
+
+
 def _summary(fits: Restoration) -> Ensemble:
     return Ensemble(fits.image.mean(0), fits.image.std(0), fits.image, fits)
 
@@ -267,10 +285,9 @@ def _batch(batch: int | None, members: int, asked: Callable) -> int:
     """How many members at once on a device: as many as the memory forecast allows."""
     if batch is not None:
         return batch
-    (shape, generator), free = asked(), memory.free_memory()
-    while members > 1 and free < memory.estimate_memory(
-        shape, generator=generator, members=members
-    ):
+    found, free = asked(), memory.free_memory()
+    needs = memory.needs(found)
+    while members > 1 and free < memory.estimate_memory(found["shape"], members=members, **needs):
         members = -(-members // 2)
     return members
 
@@ -348,16 +365,13 @@ def _count(members: int | None, axes: Axes, data: tuple) -> int:
     return count
 
 
-def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> tuple[Any, Any]:
-    """The shape and the generator of a fit; a task raises here what it refuses."""
-
+def _asked(fn: Fit, arguments: tuple, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings and `shape` of a fit; a task raises here what it refuses."""
     found = tasks.asked(partial(fn, *arguments, **settings)) if _driver(fn, settings) else None
     if found is None:
         shape = jax.eval_shape(lambda: fn(*arguments, **settings)).image.shape
         found = {**settings, "shape": shape}
-    shape, generator = found["shape"], found.get("generator")
-    generator = Hourglass(channels=shape[-1]) if generator is None else generator
-    return shape, generator
+    return found
 
 
 def _driver(fn: Fit, settings: dict[str, Any]) -> Any:

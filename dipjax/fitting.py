@@ -400,7 +400,7 @@ def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -
     return finish(run)
 
 
-@partial(compiled, static_argnames=("settings", "length"), donate_argnames="run")
+@partial(compiled, room=False, static_argnames=("settings", "length"), donate_argnames="run")
 def _advance(key, run: Run, objective, settings: Settings, length: int):
     run = _chunk(key, run, objective, settings, length)
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)

@@ -27,4 +27,5 @@ def collected(caught: list[int], say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        # None stands for a handler that Python did not install, and cannot put back.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

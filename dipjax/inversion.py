@@ -59,7 +59,7 @@ INVERSION = SIX_SCALES.clone(
 MAXIMISATION = SIX_SCALES.clone(
     skips=(0, 4, 4, 4, 4, 4), kernels_down=(5, 3, 5, 5, 3, 5), kernels_up=(5, 3, 5, 3, 5, 3)
 )
-# For a CPU: the same idea in one go. The jitter of the start is stronger than the code, which
+# Of `fast`: the same idea in one go. The jitter of the start is stronger than the code, which
 # settles the coarse shape; its end leaves nothing between the network and the activations.
 # Chosen on chelsea and coffee of scikit-image, at 128 x 128.
 FADING = optax.linear_schedule(0.1, 0.0, 1000)
@@ -76,7 +76,7 @@ def grey(key: Array, shape: tuple[int, ...], *, scale: float = 0.01) -> Array:
     return 0.5 + scale * jax.random.normal(key, shape)
 
 
-# The settings of the published experiments (the notebooks of its authors), and ours for a CPU.
+# The settings of the published experiments (the notebooks of its authors), and ours.
 PIXELS: Preset = {**TAPERED, "generator": Pixels(), "code": grey, "jitter": 0.0}
 PUBLISHED: Preset = {"code": codes.uniform, "decay": 0.99, "multiple": 64, "steps": 3100}
 NO_FALL = Guard(fall=float("inf"))  # an activation has no decibels

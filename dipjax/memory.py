@@ -250,7 +250,7 @@ def plan(
         return Plan(found[1], None, f"{text}: fitted{found[0]}" if found[0] else text)
     sides = tuple(sides or SIDES)
     for side in sides:
-        tile = min(side, h) // factor, min(side, w) // factor
+        tile = max(1, min(side, h) // factor), max(1, min(side, w) // factor)
         inside = (tile[0] * factor, tile[1] * factor, c)
         if found := first(inside, MARGIN * free - PICTURES * 4 * prod(shape)):
             count = len(grids.cut((h // factor, w // factor), tile))
@@ -267,7 +267,8 @@ def _ways(generator: Any) -> Iterator[tuple[str, Any]]:
     """The generator, and what saves memory with the same result, in the order of its cost."""
     yield "", generator
     names = []
-    if hasattr(generator, "dtype") and jax.default_backend() != "cpu":
+    narrower = getattr(generator, "dtype", jnp.bfloat16) != jnp.bfloat16
+    if narrower and jax.default_backend() != "cpu":
         names, generator = ["bfloat16"], generator.clone(dtype=jnp.bfloat16)
         yield names[0], generator
     if hasattr(generator, "remat"):

@@ -86,7 +86,7 @@ def level(y: ArrayLike) -> Array:
     `median |L * y| / (6 * 0.6745)` with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of the
     picture (Immerkaer 1996, with the median for its mean); never less than a hundredth.
     """
-    y = jnp.asarray(y)
+    y = images.check(y)
     if min(y.shape[:2]) < 3:
         return jnp.float32(0.01)
     return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
@@ -128,7 +128,7 @@ def lost(y: ArrayLike) -> Array:
     Args:
         y: a picture (H, W, C) in [0, 1].
     """
-    y = jnp.asarray(y)
+    y = images.check(y)
     far = jnp.abs(y - jnp.median(_around(y), 0))
     sigma = jnp.median(far) / 0.6745
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
@@ -140,7 +140,7 @@ def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
     "l1" where salt and pepper has taken more than one entry in forty, else "l2"; and "l2" for what
     is traced, of which nothing can be seen.
     """
-    y = jnp.asarray(y)
+    y = images.check(y)
     # In strips: the medians of a photo of 24 megapixels at once would need 5 GB.
     rows = max(1, STRIP // (y.shape[1] * y.shape[2]))
     strips = [y[i : i + rows] for i in range(0, len(y), rows)]

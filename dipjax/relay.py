@@ -57,7 +57,8 @@ class Relay:
             steps = max(1, round(self.warm * steps))
             settings |= {"start": self.end}
         result = self.driver(key, objective, shape, steps=steps, **settings)
-        self.end = self.driver.state.fit
+        state = getattr(self.driver, "state", None)
+        self.end = None if state is None else state.fit
         return result
 
 
@@ -112,7 +113,7 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
     """The same for the same run: what is restored, how, and with which randomness."""
     parts = jax.random.key_data(key), y, data, options
     content = hashlib.sha256(_named((task, *parts)).encode()).hexdigest()
-    name = getattr(getattr(task, "func", task), "__name__", "task")
+    name = getattr(task, "__name__", "task")
     return f"{name} {y.shape} {content}\n"
 
 

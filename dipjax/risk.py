@@ -26,8 +26,10 @@ what else has to be held out or stopped before.
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dipjax import images, noise
+from dipjax.compiler import traced
 from dipjax.objectives import Objective
 from dipjax.probes import Probe
 
@@ -88,6 +90,8 @@ def sure(y: Array, sigma: float | Array | None = None) -> Risk:
     if sigma is None or jnp.ndim(sigma) == 0:
         y, sigma = noise.checked(y, sigma)
     y = images.check(y)
+    if not traced(sigma) and not (np.asarray(sigma) >= 0).all():
+        raise ValueError("sigma: has entries that are negative or no number")
     return Risk(y, jnp.broadcast_to(jnp.asarray(sigma, y.dtype), y.shape))
 
 
@@ -103,5 +107,7 @@ def pure(y: Array, gain: float) -> Risk:
     Raises:
         ValueError: for a picture of another shape or range, or a gain that is not positive.
     """
-    y, gain = noise.checked(y, gain)
-    return Risk(y, jnp.sqrt(gain * y))
+    y = images.check(y)
+    if not traced(gain) and not 0 < gain < float("inf"):
+        raise ValueError(f"gain {gain}: must be positive, 1 / peak")
+    return Risk(y, jnp.sqrt(gain * jnp.maximum(y, 0)))

@@ -15,6 +15,7 @@ any fit, its coarse part, in which the noise has averaged out (see `corrected`).
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ def iterate(
     overlap: int | None = None,
     factor: int | None = None,
     warm: float | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     driver: Any = None,
     **settings: Any,
 ) -> Iterator[Progress]:
@@ -103,13 +104,18 @@ def iterate(
             (0, 1]; at 1 every tile starts from random params. By default a fifth where the
             picture is its own code, and else 1, as for the fits of `best`, which are to differ.
         folder: finished tiles are kept here, and a run that was stopped goes on from them.
-        driver: what runs a fit, called like `fit`; afterwards its `.state` is the last `Run`.
+        driver: what runs a fit, called like `fit`. Tiles start from the params of the last `Run`,
+            where it has one as `.state` afterwards, as `report.Watch` does.
         **settings: of the task.
 
     Raises:
         ValueError: before any compute, when sizes do not agree, a tile to inpaint has no known
             pixel, or the folder holds something else.
     """
+    if isinstance(task, partial):  # what it has been given are settings; those of the call win
+        task, settings = task.func, task.keywords | settings
+        its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
+        driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
     own = task is tasks.denoise and "code" not in settings and settings.get("stop") != "risk"
     if own:
@@ -123,7 +129,7 @@ def iterate(
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
-    jpeg = {**getattr(task, "keywords", {}), **settings}.get("jpeg")
+    jpeg = settings.get("jpeg")
     parts = cut(y.shape, tile, overlap, factor, jpeg.block if jpeg else 1)
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
@@ -132,7 +138,7 @@ def iterate(
     shelf = None
     if folder:
         run = mark(task, key, y, data, tile, overlap, warm, settings)
-        shelf = Shelf(folder, run, relay)
+        shelf = Shelf(Path(folder), run, relay)
 
     def restored(i: int, part: Tile) -> np.ndarray:
         if known is not None and part.of(known).all():

@@ -35,11 +35,10 @@ size = 64 if TINY else 128
 # The weights are torchvision's, downloaded once and checked.
 phi = dipjax.features.squeezenet(jax.random.key(0) if TINY else "auto")
 
-settings = {"preset": "fast", **tiny}
 pictures = {}
 for name in ["black swan"] if TINY else ["black swan", "goldfish", "cheeseburger"]:
     result = dipjax.maximize_activation(
-        key, phi, None, name, shape=(size, size), driver=dipjax.live(), **settings
+        key, phi, None, name, shape=(size, size), driver=dipjax.live(), **tiny
     )
     pictures[name] = result.image
     print(phi.classify(result.image)[:3])

@@ -42,9 +42,8 @@ print(phi.classify(x))
 
 # %%
 layers = ["fire2"] if TINY else ["fire2", "fire5", "fire9"]
-preset = {"preset": "fast", **tiny}
 found = {
-    layer: dipjax.invert_features(key, x, phi, layer, driver=dipjax.live(), **preset).image
+    layer: dipjax.invert_features(key, x, phi, layer, driver=dipjax.live(), **tiny).image
     for layer in layers
 }
 

@@ -109,6 +109,7 @@ MISTAKES = {
     f"invert in.png {NET} --layer conv1 conv99 -o out.png": "no layer of",
     f"invert in.png {NET} --weights start.npz --layer fire9 -o out.png": "weights at hand end",
     f"invert in.png {NET} --size 9 --layer fire4 -o out.png": "too small",
+    f"invert in.png {NET} --size 9 --layer conv1 fire4 -o out.png": "too small",
     f"invert in.png {NET} --size 0 --layer conv1 -o out.png": "--size 0",
     f"invert in.png {NET} --steps 0 --layer conv1 -o out.png": "--steps 0",
     f"invert in.png {NET} --preset slow --layer conv1 -o out.png": "--preset slow",

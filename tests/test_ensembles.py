@@ -212,26 +212,47 @@ def test_a_member_that_fails_takes_no_other_with_it(key, ys, failing, kept):
             run()
 
 
+def test_a_member_that_fails_side_by_side_is_left_out(key):
+    """Nothing is raised within `vmap`: what came of it is looked at behind it."""
+    ys = jnp.full((3, *SHAPE), 0.5)
+    run = partial(ensemble, fit_to, key, how="vmap", in_axes=0)
+    found = run(ys.at[1].set(jnp.nan))
+    assert found.members.shape == (2, *SHAPE) and np.isfinite(found.mean).all()
+    np.testing.assert_allclose(found.members, run(ys).members[jnp.array([0, 2])], atol=1e-5)
+    with pytest.raises(dipjax.FitError):
+        run(ys * jnp.nan)
+
+
+def fit_to(key, y):
+    return dipjax.fit(key, lambda x: jnp.sum((x - y) ** 2), SHAPE, **{**TINY, "steps": 20})
+
+
 def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
     asked = []
 
-    def estimate_memory(shape, *, generator, members):
+    def estimate_memory(shape, *, members, generator=None, code=None, **others):
         asked.append((shape, generator, members))
+        codes.append(code)
         return 100 * members
 
-    memory = SimpleNamespace(estimate_memory=estimate_memory, free_memory=lambda: 350)
+    codes = []
+    memory = SimpleNamespace(
+        estimate_memory=estimate_memory, free_memory=lambda: 350, needs=dipjax.memory.needs
+    )
     monkeypatch.setattr(ensembles, "memory", memory)
     rounds = []
     monkeypatch.setattr(ensembles, "_rounds", lambda many, arguments, size: rounds.append(size))
-    monkeypatch.setattr(ensembles, "_summary", lambda fits: fits)
+    for name in ("_sound", "_summary"):
+        monkeypatch.setattr(ensembles, name, lambda fits: fits)
 
     ensemble(dipjax.super_resolve, key, ys[0], factor=2, how="vmap", **TINY)
     assert rounds == [2] and asked[-1] == ((16, 12, 3), TINY["generator"], 2)
     ensemble(dipjax.fit, key, data_term(Identity(), ys[0]), SHAPE, members=3, how="vmap", steps=1)
-    assert rounds == [2, 3] and asked[-1] == (SHAPE, Hourglass(), 3)
+    assert rounds == [2, 3] and asked[-1] == (SHAPE, None, 3)
     ensemble(dipjax.denoise, key, ys[0], how="vmap", stop="risk", **TINY)
     risk = dipjax.risk.sure(ys[0], 0.1)
     ensemble(dipjax.fit, key, risk, SHAPE, code=risk.code, how="vmap", steps=1)
+    assert codes[-1].shape == SHAPE
 
 
 def test_what_auto_takes(monkeypatch):

@@ -233,6 +233,17 @@ def test_the_plan_speaks_of_the_image_and_cuts_the_measurement():
     assert "600 x 1000 needs" in plan.text and "tiles of 100 x 100" in plan.text
 
 
+def test_a_tile_has_a_pixel_at_least():
+    assert memory.plan((64, 64, 3), SMALL, factor=32, sides=[16]).tile == (1, 1)
+
+
+def test_what_is_in_bfloat16_is_not_said_to_be_put_into_it(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    names = lambda generator: [name for name, _ in memory._ways(generator)]  # noqa: E731
+    assert names(SMALL) == ["", "bfloat16", "bfloat16 and rematerialisation"]
+    assert names(SMALL.clone(dtype=jnp.bfloat16)) == ["", "rematerialisation"]
+
+
 def test_members_need_more():
     shape = (256, 256, 3)
     free = int(2 * estimate_memory(shape, SMALL) / memory.MARGIN)

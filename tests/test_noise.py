@@ -64,6 +64,14 @@ def test_level_by_brightness_of_small_pictures(key):
     assert noise.level_by_brightness(jnp.full((5, 5, 1), 0.5)).shape == (5, 5, 1)
 
 
+@pytest.mark.parametrize("look", [noise.level, noise.lost])
+def test_pictures_of_integers(key, look):
+    y = noise.impulse(key, noise.gaussian(key, jnp.full((16, 16, 3), 0.5), 0.1), 0.1)
+    integers = np.round(255 * np.asarray(y)).astype(np.uint8)
+    np.testing.assert_allclose(look(integers), look(integers / np.float32(255)), rtol=1e-5)
+    assert noise.fidelity(integers) == "l1"
+
+
 def test_within_jit_nothing_is_seen_of_a_picture(key):
     y = noise.impulse(key, jnp.full((16, 16, 1), 0.5), 0.3)
     assert noise.fidelity(y) == "l1"

@@ -13,6 +13,7 @@ import pytest
 
 import dipjax
 from dipjax import fitting
+from dipjax.interruption import collected
 from dipjax.notebook import _html, in_notebook
 
 SETTINGS = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -97,3 +98,12 @@ def test_outside_a_notebook(capsys, monkeypatch):
     assert not in_notebook()
     dipjax.show({"a picture": np.zeros((8, 6, 3), np.float32)})
     assert capsys.readouterr().out == "a picture\n"
+
+
+def test_a_handler_that_python_did_not_install_is_no_reason_to_fail(monkeypatch):
+    """Python within a program in another language: what was there is None, and cannot be set."""
+    plain = signal.signal
+    monkeypatch.setattr(signal, "signal", lambda *args: plain(*args) and None)
+    with collected([], print):
+        pass
+    plain(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""What the default preset for a CPU reaches on real pictures: minutes each, run with `-m slow`."""
+"""What the default preset reaches on real pictures: minutes each, run with `-m slow`."""
 
 import jax
 import jax.numpy as jnp

@@ -135,6 +135,12 @@ def test_bad_levels(truth, bad):
         risk.pure(truth, bad)
 
 
+def test_a_level_of_every_entry_is_looked_at(truth):
+    with pytest.raises(ValueError, match="entries that are negative"):
+        risk.sure(truth, jnp.full_like(truth, 0.1).at[0, 0, 0].set(-1))
+    assert not jnp.isnan(risk.pure(truth.at[0, 0, 0].set(-0.1), 0.1).s).any()
+
+
 TINY = dict(generator=dipjax.Hourglass(widths=(8, 8), skips=2, channels=3), steps=3)
 
 

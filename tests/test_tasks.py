@@ -403,6 +403,12 @@ def test_best_is_the_mean_of_fits_from_different_seeds(key, x):
     assert result.stopped_at == 12
 
 
+def test_a_driver_may_tell_nothing_but_the_image(key, x, mask):
+    driver = lambda *_, **__: dipjax.Restoration(*[x] * 5, jnp.zeros(1), jnp.zeros((), int))  # noqa: E731
+    result = dipjax.inpaint(key, x, mask, preset="best", driver=driver)
+    assert result.image.shape == x.shape and result.setbacks is None
+
+
 def test_best_denoises_with_a_pilot(key, x):
     """The fit enters as a part of the pilot; what comes out is non-local Bayes of all of y."""
     settings = dict(preset="best", generator=TINY["generator"], steps=3, members=2)

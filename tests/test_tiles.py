@@ -130,6 +130,23 @@ def test_one_tile_is_the_task_itself(key, y):
     np.testing.assert_allclose(image, alone.image, atol=1e-6)
 
 
+def test_a_partial_is_the_task_with_its_settings(key):
+    y, mask = RNG.random((8, 24, 3), np.float32), np.ones((8, 24))
+    mask[:, 3] = 0
+    options = dict(tile=(8, 8), overlap=0)
+    plain = dipjax.tiled(dipjax.inpaint, key, y, mask, **TINY, **options)
+    given = partial(dipjax.inpaint, **TINY, driver=relay.Loop())
+    np.testing.assert_array_equal(dipjax.tiled(given, key, y, mask, **options), plain)
+
+
+def test_any_driver_will_do(key, y, tmp_path):
+    """One that does not keep the last state has tiles that start from nothing."""
+    options = dict(TINY, tile=(20, 12), code=dipjax.codes.uniform, folder=str(tmp_path / "here"))
+    image = dipjax.tiled(dipjax.denoise, key, y, driver=dipjax.fit, **options)
+    again = dipjax.tiled(dipjax.denoise, key, y, driver=None, **options)  # they are all there
+    np.testing.assert_array_equal(image, again)
+
+
 def test_a_tile_starts_where_the_one_before_ended(key, y):
     calls = []
 

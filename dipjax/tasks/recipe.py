@@ -108,7 +108,7 @@ def _mean(fits: list[Restoration]) -> Restoration:
         average=all_of.average.mean(0),
         std=all_of.image.std(0),
         stopped_at=all_of.stopped_at.sum(),
-        setbacks=all_of.setbacks.sum(),
+        setbacks=None if all_of.setbacks is None else all_of.setbacks.sum(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Six pictures as the README shows them: what the default preset of a CPU reaches, and how soon."""
+"""Six pictures as the README shows them: what the default preset reaches, and how soon."""
 
 from collections.abc import Callable
 from functools import partial
@@ -123,7 +123,7 @@ def draw(records: list[Record], summary: dict[str, Any]) -> Any:
 
 
 EXPERIMENT = Experiment(
-    "Six pictures as the README shows them: the default preset of a CPU",
+    "Six pictures as the README shows them: the default preset",
     items,
     summary,
     draw,
