@@ -172,6 +172,8 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     plan = memory.plan(shape, factor=factor, margin=margin, sides=side, **needs)
     if not options.quiet:
         print(plan.text)
+        if options.tiles and not plan.tile:
+            print("--tiles: there are none, nothing is kept; --tile 256 cuts the picture into some")
     return plan
 
 

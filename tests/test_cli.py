@@ -251,8 +251,10 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
 
 
 def test_the_forecast_is_told(folder, capsys):
-    assert run("denoise in.png -o out.png") == 0
-    assert "6 x 8 needs 0." in capsys.readouterr().out
+    assert run("denoise in.png -o out.png --tiles kept") == 0
+    out = capsys.readouterr().out
+    assert "6 x 8 needs 0." in out and "--tiles: there are none" in out
+    assert not (folder / "kept").exists()
 
 
 def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
