@@ -228,14 +228,13 @@ def fit_to(key, y):
 
 
 def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
-    asked = []
+    asked, codes = [], []
 
     def estimate_memory(shape, *, members, generator=None, code=None, **others):
         asked.append((shape, generator, members))
         codes.append(code)
         return 100 * members
 
-    codes = []
     memory = SimpleNamespace(
         estimate_memory=estimate_memory, free_memory=lambda: 350, needs=dipjax.memory.needs
     )
