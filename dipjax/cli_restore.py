@@ -119,22 +119,12 @@ def restore(
     task = partial(task, preset=options.preset)
     plan = _plan(options, shape, factor, partial(task, key, y, *data))
     task = partial(task, generator=plan.generator, driver=watch, **steps)
-    if plan.tile and options.members > 1:
-        raise ValueError(f"{plan.text}: too large for members; leave out --members")
-    if plan.tile:
-        image = _tiles(task, key, (y, *data), plan.tile, factor, options, watch)
-        std, of_members = None, {}
-    else:
-        result, of_members = _members(task, key, (y, *data), options.members, watch)
-        image, std = result.mean, result.std
+    image, std, of_members = _fitted(task, key, (y, *data), plan, factor, options, watch)
 
     alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
     images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
     if options.std and std is not None:
         images.save(options.std, _white_at_most(std), overwrite=options.force)
-    views = {"input": bicubic(y, factor), "restored": image}
-    if reference is not None:
-        views["reference"] = reference
     record = {
         "task": name,
         "input": str(input),
@@ -148,18 +138,10 @@ def restore(
         "stop_reason": watch.reason,
         **report.total(watch.fits),
         **report.environment(),
+        **of_members,
     }
-    if options.members > 1:
-        record |= of_members
-    if reference is not None:
-        record["before"] = report.scores(views["input"], reference)
-        record["after"] = report.scores(image, reference)
-    if options.json:
-        report.write_json(options.json, record)
-    if options.figure:
-        report.figure(options.figure, [list(views.items())])
-    if not options.quiet:
-        print(report.summary(record))
+    views = {"input": bicubic(y, factor), "restored": image}
+    _report(record, views, reference, options)
     watch.conclude()
 
 
@@ -175,6 +157,17 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
         if options.tiles and not plan.tile:
             print("--tiles: there are none, nothing is kept; --tile 256 cuts the picture into some")
     return plan
+
+
+def _fitted(
+    task: Callable, key: Array, data: tuple, plan: memory.Plan, factor: int, options: Options, watch
+) -> tuple[Array, Array | None, dict]:
+    """The image, and of several members where they disagree and what the record says of them."""
+    if plan.tile and options.members > 1:
+        raise ValueError(f"{plan.text}: too large for members; leave out --members")
+    if plan.tile:
+        return _tiles(task, key, data, plan.tile, factor, options, watch), None, {}
+    return _members(task, key, data, options.members, watch)
 
 
 def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
@@ -199,12 +192,29 @@ def _members(task: Callable, key: Array, data: tuple, members: int, watch: repor
     with watch.catches_ctrl_c():  # between two fits as well
         result = ensembles.collect(tasks.each(one, keys, watch))
     kept = len(result.members)
-    return result, {
+    of_members = {
         "members": kept,
         "steps": int(result.fits.stopped_at[0]),
         "seconds_of_members": seconds[:kept],
         "std": {"mean": float(result.std.mean()), "max": float(result.std.max())},
     }
+    return result.mean, result.std, of_members if members > 1 else {}
+
+
+def _report(record: dict, views: dict, reference: Array | None, options: Options) -> None:
+    """The record with its scores and the pictures side by side, as far as they are asked for."""
+    if reference is not None:
+        record = record | {
+            "before": report.scores(views["input"], reference),
+            "after": report.scores(views["restored"], reference),
+        }
+        views = {**views, "reference": reference}
+    if options.json:
+        report.write_json(options.json, record)
+    if options.figure:
+        report.figure(options.figure, [list(views.items())])
+    if not options.quiet:
+        print(report.summary(record))
 
 
 def _white_at_most(std: Array) -> Array:

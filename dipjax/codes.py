@@ -54,6 +54,24 @@ def from_image(image: Array) -> Code:
     return code
 
 
+def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """The code `z` of a fit, of floats, and the key of all its other randomness.
+
+    Args:
+        key: of the fit.
+        code: an array or a function `(key, shape) -> z`.
+        shape: of the image, (H, W, C).
+
+    Raises:
+        ValueError: for a shape that is none of an image.
+    """
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
+    code_key, key = jax.random.split(key)
+    z = jnp.asarray(code(code_key, shape) if callable(code) else code)
+    return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
+
+
 def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:
     """`z + sigma * n` with `n ~ N(0, 1)`, drawn anew at every step (the paper's sigma_p).
 

@@ -19,6 +19,7 @@ from dipjax import codes, guard, probes, stopping
 from dipjax.codes import Code, Jitter
 from dipjax.compiler import chosen, compiled, repeated
 from dipjax.generators import Hourglass
+from dipjax.generators.hourglass import or_hourglass
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective, as_objective
 from dipjax.optimizers import adam
@@ -246,7 +247,7 @@ def fit(
         FitError: when the guard gives up; it has the result. Within `jit` and `vmap` nothing
             is raised: look at `.stop_reason`.
     """
-    z, key = _code(key, code, shape, steps)
+    z, key = codes.drawn(key, code, shape)
     settings = _settings(generator, shape, optimizer, jitter, decay, stop, guard)
     return _checked(_fit(key, as_objective(objective), z, settings, tuple(shape), steps, start))
 
@@ -287,7 +288,7 @@ def iterate(
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, not {every}")
-    z, key = _code(key, code, shape, steps)
+    z, key = codes.drawn(key, code, shape)
     settings = _settings(generator, shape, optimizer, jitter, decay, stop, guard)
     objective, every = as_objective(objective), min(every, steps)
     if state is None:
@@ -408,6 +409,8 @@ def _advance(key, run: Run, objective, settings: Settings, length: int):
 
 def _start(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Run:
     """The state before the first step; a copy, because `iterate` uses its memory again."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
     if start is None:
         state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
     else:
@@ -436,21 +439,10 @@ def _start(key, objective, z, settings: Settings, shape, steps: int, start=None)
 _started = compiled(_start, static_argnames=("settings", "shape", "steps"))
 
 
-def _code(key: Array, code: Code | Array, shape, steps: int) -> tuple[Array, Array]:
-    """The code `z` and the key of all the rest; bad arguments end here."""
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
-    code_key, key = jax.random.split(key)
-    z = jnp.asarray(code(code_key, shape) if callable(code) else code)
-    return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
-
-
 def _settings(
     generator, shape, optimizer, jitter: Jitter, decay, stop, guard: Guard = GUARD
 ) -> Settings:
-    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    generator = or_hourglass(generator, shape)
     jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
     return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
 

@@ -1,6 +1,7 @@
 """Ctrl-C, or the button that stops the cell of a notebook, between two steps and not within one."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,13 +20,14 @@ def collected(caught: list[int], say: Callable[[str], None]) -> Iterator[None]:
         caught.append(number)
         say("stopping, to save what there is; again to give up")
 
-    try:
-        before = signal.signal(signal.SIGINT, handler)
-    except ValueError:  # not in the main thread: nobody sends it here
+    held = signal.getsignal(signal.SIGINT)
+    if held is None or threading.current_thread() is not threading.main_thread():
+        # None is the handler of a program around Python, which could not be put back. To another
+        # thread nobody sends it.
         yield
         return
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
-        # None stands for a handler that Python did not install, and cannot put back.
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        signal.signal(signal.SIGINT, held)

@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 
 from dipjax import codes, fitting, grids, stopping
 from dipjax.codes import Code
-from dipjax.generators import Hourglass
+from dipjax.generators.hourglass import or_hourglass
 
 Array = jax.Array
 
@@ -66,9 +66,9 @@ def estimate_memory(
     Raises:
         ValueError: for a shape that is none of an image, or that the generator does not make.
     """
-    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    generator = or_hourglass(generator, shape)
     generator = generator if dtype is None else generator.clone(dtype=dtype)
-    z, _ = jax.eval_shape(lambda key: fitting._code(key, code, shape, 1), jax.random.key(0))
+    z, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), jax.random.key(0))
     parts = account(tuple(shape), generator, z, optimizer)
     member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
     return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)
@@ -228,7 +228,7 @@ def plan(
     Raises:
         MemoryError: when not even the smallest tile fits.
     """
-    generator = Hourglass(channels=shape[-1]) if generator is None else generator
+    generator = or_hourglass(generator, shape)
     free = free_memory() if free is None else free
     if (code := fit.get("code")) is not None and not callable(code):  # that of a tile is smaller
         fit["code"] = partial(_zeros, channels=code.shape[-1])

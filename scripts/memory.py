@@ -51,7 +51,7 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     before = peak()
     settings = partial(fitting._settings, generator, shape, chosen["optimizer"], chosen["jitter"])
     settings = settings(chosen["decay"], dipjax.stopping.never())
-    z, key = fitting._code(key, chosen["code"], shape, 2 * CHUNK)
+    z, key = dipjax.codes.drawn(key, chosen["code"], shape)
     parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
     run = fitting._started(key, objective, z, settings, shape, 2 * CHUNK)
     advance = fitting._advance.program().lower(key, run, objective, settings, CHUNK).compile()

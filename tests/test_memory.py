@@ -26,7 +26,7 @@ def no_compiler(monkeypatch):
 
 def allocated(key, generator, shape, objective=None, code=dipjax.codes.uniform):
     """Bytes that XLA plans for the chunk of a fit: its arguments and its temporary buffers."""
-    z, key = fitting._code(key, code, shape, 4)
+    z, key = dipjax.codes.drawn(key, code, shape)
     objective = objective or dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
     settings = fitting._settings(
         generator, shape, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never()

@@ -1,7 +1,7 @@
 """The hourglass: the generator of the paper, an encoder-decoder with skip connections."""
 
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -139,3 +139,8 @@ class Hourglass(Generator):
     def _at(self, option, i: int):
         """The value of an option at scale `i`."""
         return option[i] if isinstance(option, tuple) else option
+
+
+def or_hourglass(generator: Any, shape: tuple[int, ...]) -> Any:
+    """The generator that is given, or where that is None the paper's, for images (H, W, C)."""
+    return Hourglass(channels=shape[-1]) if generator is None else generator

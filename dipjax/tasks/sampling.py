@@ -3,11 +3,10 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from dipjax import codes
 from dipjax.codes import Code
-from dipjax.generators import Hourglass
+from dipjax.generators.hourglass import or_hourglass
 
 Array = jax.Array
 
@@ -36,11 +35,8 @@ def sample(
     Raises:
         ValueError: for a shape that is none of an image, or that the generator does not make.
     """
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
-    generator = Hourglass(channels=shape[-1]) if generator is None else generator
-    code_key, key = jax.random.split(key)
-    z = code(code_key, shape) if callable(code) else jnp.asarray(code)
+    z, key = codes.drawn(key, code, shape)
+    generator = or_hourglass(generator, shape)
     image = generator.apply(generator.init(key, z), z)
     if image.shape != tuple(shape):
         raise ValueError(f"the generator makes images of shape {image.shape}, not {shape}")
