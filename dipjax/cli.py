@@ -45,8 +45,8 @@ def denoise(
         fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
             which leave salt and pepper out; auto looks which noise it is.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
-        polish: by default the fit is blended with non-local Bayes, which keeps more of fine
-            texture; with --no-polish it is left alone.
+        polish: by default a fit by l2 is blended with non-local Bayes, which keeps more of fine
+            texture; with --no-polish, and by --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
     if not 0 <= tv < math.inf:
@@ -109,8 +109,8 @@ def inpaint(
         invert_mask: exchange known and missing.
         missing: what is, which chooses the settings: about half of the pixels, thin strokes as
             of text, nearly all, or a large hole.
-        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
-            alone.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
+            --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
     known = _mask(picture, mask, mask_alpha, mask_colour)
@@ -139,8 +139,8 @@ def super_resolve(
         output: where to save the result; the suffix chooses the format.
         factor: by how much to enlarge, an integer from 2.
         kernel: how the picture was made small; lanczos2 is close to bicubic.
-        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
-            alone.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
+            --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
     side = min(picture.colour.shape[:2])
@@ -174,8 +174,8 @@ def deblur(
         disc: radius of the circles of a lens out of focus, in pixels.
         motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
             the horizontal.
-        polish: by default the fit is made sharper by non-local Bayes; with --no-polish it is left
-            alone.
+        polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
+            --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])

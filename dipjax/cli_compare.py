@@ -37,8 +37,8 @@ def compare(
     """Restore a picture by several methods, and draw all results into one figure.
 
     Beside Deep Image Prior, to denoise: total variation (by dipjax and by scikit-image),
-    non-local means, BM3D; to enlarge: bicubic and, with its weights, a trained SRResNet. What is
-    not installed is left out, and said.
+    non-local means, non-local Bayes, BM3D; to enlarge: bicubic and, with its weights, a trained
+    SRResNet. What is not installed is left out, and said.
 
     Args:
         input: the noisy or small picture; its transparency is left out.
@@ -135,7 +135,7 @@ def _record(
         "preset": preset,
         "options": options,
         "settings": report.describe(watch.settings),
-        "steps": watch.steps,
+        "steps": report.total(watch.fits)["steps"],
         "seed": seed,
         "interrupted": watch.interrupted,
         "methods": {e.name: {"seconds": round(e.seconds, 2), **(e.scores or {})} for e in entries},

@@ -38,8 +38,8 @@ class Options:
     Attributes:
         network: whose activations.
         weights: a .safetensors, .npz or .pth file; downloaded once if not given.
-        size: height and width of the picture; 128, and for the preset paper the network's own.
-        preset: "fast", "paper" or "tv".
+        size: height and width of the picture; 128, and for paper and appendix the network's own.
+        preset: "fast", "paper", "tv" or, to invert, "appendix".
         steps: of each fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         json: write settings, times and results into this file.
@@ -72,7 +72,7 @@ def invert(
     Several layers are inverted one by one, and drawn beside the input in a figure.
 
     Args:
-        input: the picture; its centre is taken, resized to the size of the network.
+        input: the picture; its centre is taken, resized to --size.
         output: where to save the result: a picture, or with several layers a figure of all.
         layer: the names of one or more layers, such as conv4.
         together: find one picture for all layers instead of one for each.

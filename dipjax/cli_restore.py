@@ -195,6 +195,7 @@ def _members(task: Callable, key: Array, data: tuple, members: int, watch: repor
     of_members = {
         "members": kept,
         "steps": int(result.fits.stopped_at[0]),
+        "steps_of_members": [int(steps) for steps in result.fits.stopped_at],
         "seconds_of_members": seconds[:kept],
         "std": {"mean": float(result.std.mean()), "max": float(result.std.max())},
     }

@@ -65,6 +65,10 @@ IMAGES = ("image", "last", "average", "best", "std")  # of a `Restoration`
 class Restoration(NamedTuple):
     """The result of a fit. Images are (H, W, C) in the generator's range, [0, 1] by default.
 
+    Where a task returns the mean of several fits, as by its preset "best", `image` and `average`
+    are means, `std` is between the fits, `stopped_at` and `setbacks` count all, and the rest is of
+    the first.
+
     Attributes:
         image: the best estimate of the restored image: that of the stop rule where it keeps
             one, else the average.

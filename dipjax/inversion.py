@@ -1,7 +1,8 @@
 """Images from the activations of a network: feature inversion and activation maximisation.
 
     invert_features       E(x) = |Phi(x) - Phi_0|^2 / |Phi_0|^2
-    maximize_activation   E(x) = -Phi_u(x), or |target - Phi_u(x)|, or -log p_c(x) for a class
+    maximize_activation   E(x) = -Phi_u(x), or |target - Phi_u(x)|, or for a class
+                                 -log p_c(x) - a_c(x) / 10
 
 Recipes like those of `dipjax.tasks`: an energy and published settings for the one fit. Settings
 that are not those of `fit`: `multiple`, to which height and width of the generated image are
@@ -195,8 +196,8 @@ def maximize_activation(
     """The image that a unit or a class of a network likes best: `min E(x) = -Phi_u(x)`.
 
     For a class of a whole network, and nothing asked for but that, "fast" and "tv" minimise
-    `-log p_c` of several parts of the picture instead (see `features.MinusClass`): of the class
-    alone, and of no pattern that is lost when the picture is moved.
+    `-log p_c - a_c / 10` of several parts of the picture instead (see `features.MinusClass`): of
+    the class alone, and of no pattern that is lost when the picture is moved.
 
     Args:
         key: of all randomness; the same key gives the same bits.

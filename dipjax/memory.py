@@ -26,7 +26,7 @@ from dipjax.generators.hourglass import or_hourglass
 
 Array = jax.Array
 
-# Measured by scripts/memory.py: with these its eight fits are forecast within 8 %.
+# Measured by scripts/memory.py: with these its eight fits are forecast within 11 %.
 WORKSPACE = 12.6  # copies of the largest residual that a backward pass works with
 COMPILER = 210 * 2**20  # bytes that compiling a fit takes on the CPU, and does not give back
 

@@ -187,7 +187,8 @@ def automatic(
         ValueError: for another `stop`.
     """
     if stop not in ("auto", "held_out"):
-        raise ValueError(f'stop must be "auto", "held_out" or a rule of stopping, not {stop!r}')
+        rules = '"auto", "held_out", a rule of stopping or, to denoise, "risk"'
+        raise ValueError(f"stop must be {rules}, not {stop!r}")
     if stop == "auto" and task not in NOISY:
         return key, objective, stopping.never()
     key, held = jax.random.split(key)

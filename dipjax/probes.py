@@ -63,7 +63,7 @@ def looks(z: Array, probes: tuple[Probe, ...]) -> Look:
             raise ValueError(
                 f"the objective asks for the image of a code of shape {d.shape}, but the code has "
                 f"shape {z.shape}: let the measurement be the code, as in "
-                "fit(..., code=objective.code)"
+                "fit(..., code=risk.code)"
             )
     codes, weights = [z + d for d, _ in probes], [w for _, w in probes]
     first = (jnp.arange(1 + len(probes)) == 0).astype(z.dtype)

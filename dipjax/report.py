@@ -42,7 +42,7 @@ class Watch:
     Attributes:
         reference: the true image (H, W, C), to show the PSNR by.
         quiet: show nothing.
-        settings: the arguments of the fit.
+        settings: the arguments of the fit, of several those of the first.
         steps: how many were made.
         seconds: of compilation and of running.
         reason: why the last fit ended, in words.
@@ -84,7 +84,7 @@ class Watch:
 
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
-        self.settings = settings
+        self.settings = self.settings or settings
         often = EVERY if jax.default_backend() == "cpu" else EVERY_ON_ACCELERATOR
         every = min(often, max(1, settings["steps"] // 2))  # one to compile and one to time
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
@@ -279,8 +279,9 @@ def _matplotlib_figure():
 def summary(record: dict[str, Any]) -> str:
     """A record in a few lines, for a terminal."""
     seconds = record["seconds"]
-    many = "members" in record
-    steps = f"{record['members']} x {record['steps']}" if many else record["steps"]
+    many = record.get("steps_of_members", [])
+    ends = " to ".join(map(str, sorted({min(many), max(many)}))) if many else ""
+    steps = f"{len(many)} x {ends}" if many else record["steps"]
     lines = [
         f"{record['output']}: {steps} steps in {seconds['run']:.1f} s, "
         f"and {seconds['compile']:.1f} s of compilation"

@@ -117,9 +117,9 @@ def iterate(
         its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
-    own = task is tasks.denoise and "code" not in settings and settings.get("stop") != "risk"
+    own = task is tasks.denoise and _plain(settings)
     if own:
-        jitter = float(f"{JITTER * noise.level(y):.1e}")
+        jitter = float(f"{JITTER * (settings.get('sigma') or noise.level(y)):.1e}")
         settings = {**OWN_CODE, "jitter": jitter, "clipped": True, **settings}
     if warm is None:
         warm = WARM if own and not _several(settings) else 1.0
@@ -158,6 +158,12 @@ def _factor(task: Task) -> int:
     """How much larger a task makes a picture by default."""
     parameter = inspect.signature(task).parameters.get("factor")
     return 1 if parameter is None else parameter.default
+
+
+def _plain(settings: dict[str, Any]) -> bool:
+    """Whether a tile to denoise may be its own code: where nothing else is asked for."""
+    asked = settings.get("stop") == "risk" or settings.get("preset") == "paper"
+    return "code" not in settings and not asked
 
 
 def _several(settings: dict[str, Any]) -> bool:

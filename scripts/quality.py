@@ -1,9 +1,10 @@
 """Time to quality: after how many steps a fit is as good as the published one.
 
 A trajectory is the PSNR of the average and of the iterate every 25 steps; the average of dipjax is
-what its task returns behind a fit that ends there. Those of the peer take hours and stay valid when
-dipjax changes. Seconds are steps times the seconds of a step, which `pace` measures for both in one
-run, and for dipjax those of what comes behind the fit.
+what its task returns behind a fit without a stop that ends there (to denoise, of the plain energy
+and not of its risk, which takes fewer steps of twice the time). Those of the peer take hours and
+stay valid when dipjax changes. Seconds are steps times the seconds of a step, which `pace` measures
+for both in one run, and for dipjax those of what comes behind the fit.
 
 In inpainting the known pixels are pasted over both.
 """

@@ -320,6 +320,7 @@ def test_members_are_fits_of_their_own_and_the_result_their_mean(folder, capfd):
     np.testing.assert_allclose(images.load("std.png"), std / std.max(), atol=1.5 / 255)
     record = json.loads((folder / "out.json").read_text())
     assert (record["members"], record["steps"], record["interrupted"]) == (3, 2, False)
+    assert record["steps_of_members"] == [2, 2, 2]
     seconds = record["seconds_of_members"]
     assert len(seconds) == 3
     assert record["seconds"]["run"] == round(sum(member["run"] for member in seconds), 2)

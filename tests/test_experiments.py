@@ -130,12 +130,20 @@ def test_an_interrupted_run_goes_on_with_the_next_item(counted, tmp_path, monkey
     assert calls == ["a", "bb", "bb", "ccc"]
 
 
-@pytest.mark.parametrize("options", [{"again": True}, {"seed": 1}])
-def test_other_seeds_are_other_records(options, counted, tmp_path):
+def test_records_are_made_again_where_that_is_asked_for(counted, tmp_path):
     experiment, calls = counted
     lab.run("counted", experiment, made(tmp_path))
-    lab.run("counted", experiment, made(tmp_path, **options))
+    lab.run("counted", experiment, made(tmp_path, again=True))
     assert len(calls) == 6
+
+
+def test_records_of_another_seed_are_kept(counted, tmp_path):
+    experiment, calls = counted
+    lab.run("counted", experiment, made(tmp_path))
+    before = (tmp_path / "tiny/counted/a.json").read_bytes()
+    with pytest.raises(SystemExit, match="of seed 0: give --output NEW_FOLDER, or --again"):
+        lab.run("counted", experiment, made(tmp_path, seed=1))
+    assert (tmp_path / "tiny/counted/a.json").read_bytes() == before and len(calls) == 3
 
 
 def test_only_some_items(counted, tmp_path):

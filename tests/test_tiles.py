@@ -351,6 +351,34 @@ def test_a_task_says_how_much_larger_it_makes_a_picture(key):
         assert image.shape == (9 * factor, 8 * factor, 1)
 
 
+def test_tiles_are_fitted_as_published_where_that_is_asked_for():
+    seen = []
+
+    def driver(key, objective, shape, **settings):
+        seen.append(settings)
+        return dipjax.fit(key, objective, shape, **settings | TINY)
+
+    y = np.full((16, 20, 3), 0.5)
+    dipjax.tiled(dipjax.denoise, jax.random.key(0), y, tile=(16, 16), driver=driver, preset="paper")
+    published = dipjax.tasks.PRESETS["denoise"]["paper"]
+    for settings in seen:
+        names = ("steps", "jitter", "decay", "code")
+        assert [settings[name] for name in names] == [published[name] for name in names]
+    assert len(seen) == 2
+
+
+def test_tiles_have_jitter_of_the_noise_that_is_given():
+    seen = []
+
+    def driver(key, objective, shape, **settings):
+        seen.append(settings["jitter"])
+        return dipjax.fit(key, objective, shape, **settings | TINY)
+
+    y = np.full((16, 16, 3), 0.5)
+    dipjax.tiled(dipjax.denoise, jax.random.key(0), y, tile=(16, 16), driver=driver, sigma=0.1)
+    assert seen == [0.2]
+
+
 @pytest.mark.parametrize("options, starts", [({}, 1), ({"preset": "best"}, 0)])
 def test_fits_that_are_to_differ_start_from_nothing(key, options, starts):
     """So that the mean of the four of a tile is worth more than one."""

@@ -9,8 +9,8 @@
     enhance                          x_e = y + (y - x_c)           x_c fits y, but coarsely
 
 A recipe holds no loop. Its settings are the keyword arguments of `fit`, taken from a preset and
-changed one by one: `denoise(key, y, steps=500, jitter=0.05)`. `stop="auto"` is the default: the
-fit ends by itself where its task can tell when (see `presets.by_risk` and `automatic`), but for
+changed one by one: `inpaint(key, y, mask, steps=500, jitter=0.05)`. `stop="auto"` is the default:
+the fit ends by itself where its task can tell when (see `presets.by_risk` and `automatic`), but for
 `preset="paper"`, which makes the published steps. `sample` fits nothing at all.
 """
 

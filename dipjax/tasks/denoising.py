@@ -47,8 +47,8 @@ def denoise(
             `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", the mean of four fits.
-            What is polished is fitted by "fast" in 1800 steps at most, and in fewer where it has
-            more than 192 x 192 pixels (see `presets.enough`).
+            What is fitted by risk and polished is by "fast" in 1800 steps at most, and in fewer
+            where it has more than 192 x 192 pixels (see `presets.enough`).
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "risk", which
             minimises an estimate of the error (see `dipjax.risk`), "held_out", or "auto": by risk,

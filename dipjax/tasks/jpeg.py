@@ -37,7 +37,7 @@ def remove_jpeg_artifacts(
         y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         jpeg: what the file has kept of it, as `images.load_picture(path).jpeg`, of a picture that
             is whole and was not in coarser steps before; `preset="paper"` does not use it.
-        preset: "paper", "fast", or "best", the mean of four fits.
+        preset: "paper", "fast", or "best", the mean of four fits; with `jpeg` of 400 steps each.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".

@@ -40,6 +40,7 @@ def _fill(lab: Lab, name: str) -> Found:
         optimizer=network.optimizer,
         code=CODE,
         jitter=0,
+        polish=False,
         steps=TINY[network.optimizer is SLOW] if lab.tiny else 3000,
         driver=lab.driver(x),
     )

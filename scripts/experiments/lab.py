@@ -173,6 +173,7 @@ def run(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
     folder = lab.folder / lab.scale.name / name
     items = experiment.items(lab)
     chosen = [item for item in items if lab.only in item]
+    _refuse_others(folder, chosen, lab)
     left = [item for item in chosen if lab.again or _read(folder, item, lab) is None]
     if done := len(chosen) - len(left):
         print(f"{name}: {done} of {len(chosen)} are there already")
@@ -184,6 +185,16 @@ def run(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
         rest = f"; about {duration(pace * (len(left) - i - 1))} left" if i + 1 < len(left) else ""
         print(f"{lab.label}: {brief(_numbers(folder, item))}{rest}", flush=True)
     return draw(name, experiment, lab)
+
+
+def _refuse_others(folder: Path, items: list[str], lab: Lab) -> None:
+    """Keep the records of another seed or of other pictures, unless all is to be made again."""
+    files = (folder / f"{item}.json" for item in items)
+    for file in () if lab.again else (file for file in files if file.exists()):
+        record = json.loads(file.read_text())
+        if other := {k: record[k] for k, v in _identity(lab).items() if record[k] != v}:
+            words = ", ".join(f"{name} {value}" for name, value in other.items())
+            raise SystemExit(f"{file} is there, of {words}: give --output NEW_FOLDER, or --again")
 
 
 def draw(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:

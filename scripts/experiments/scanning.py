@@ -87,6 +87,7 @@ def _reconstruct(lab: Lab, name: str, scan: str) -> Found:
         lab.key, y, A, driver=lab.driver(truth), **settings, **lab.fewer(300)
     )
     naive = jnp.clip(linear(y, A), 0, 1)
+    settings["preset"] = "fast"  # of its polish, which "paper" has not
     polish = dipjax.reconstruct(lab.key, y, A, driver=unfitted(naive), **settings, sigma=sigma)
     methods = {
         "linear": naive,
