@@ -50,7 +50,7 @@ def compare(
         sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
             if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
-        preset: "fast", "best" (slower, the mean of four fits) or "paper" (as published).
+        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
         json: write settings, times and scores into this file.

@@ -21,7 +21,7 @@ class Options:
     """What every task takes.
 
     Attributes:
-        preset: "fast", "best" (slower, the mean of four fits) or "paper" (as published).
+        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         members: fit so many times, each with its own randomness, and save the mean.

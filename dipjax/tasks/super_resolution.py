@@ -31,7 +31,8 @@ def super_resolve(
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
-        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", the mean of four fits.
+        preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", a fit of the published
+            network, polished.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".
