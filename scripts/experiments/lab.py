@@ -191,8 +191,7 @@ def _refuse_others(folder: Path, items: list[str], lab: Lab) -> None:
     """Keep the records of another seed or of other pictures, unless all is to be made again."""
     files = (folder / f"{item}.json" for item in items)
     for file in () if lab.again else (file for file in files if file.exists()):
-        record = json.loads(file.read_text())
-        if other := {k: record[k] for k, v in _identity(lab).items() if record[k] != v}:
+        if other := _other(json.loads(file.read_text()), lab):
             words = ", ".join(f"{name} {value}" for name, value in other.items())
             raise SystemExit(f"{file} is there, of {words}: give --output NEW_FOLDER, or --again")
 
@@ -243,12 +242,17 @@ def _identity(lab: Lab) -> dict[str, Any]:
     return {"scale": lab.scale.name, "seed": lab.seed, "pictures": lab.pictures.source}
 
 
+def _other(record: dict[str, Any], lab: Lab) -> dict[str, Any]:
+    """In what a record is that of another run."""
+    return {k: record[k] for k, v in _identity(lab).items() if record[k] != v}
+
+
 def _read(folder: Path, item: str, lab: Lab) -> Record | None:
     file = folder / f"{item}.json"
     if not file.exists():
         return None
     record = json.loads(file.read_text())
-    if any(record[name] != value for name, value in _identity(lab).items()):
+    if _other(record, lab):
         return None
     files = {title: folder / f"{item}-{i}.png" for i, title in enumerate(record["views"])}
     # Records are committed, and most of their pictures are not.
