@@ -80,7 +80,7 @@ def compare(
     settings["generator"] = _generator(partial(recipe, key, y, **settings), shape, factor)
     methods["Deep Image Prior"] = comparison.dip(key, recipe, watch, **settings)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
-    entries += _run(methods, y, true, quiet)
+    entries += _run(methods, y, true, watch)
     report.figure(output, comparison.views(entries, true))
     if json:
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
@@ -105,15 +105,18 @@ def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> No
         )
 
 
-def _run(methods: dict[str, Method], y: Array, true: Array | None, quiet: bool) -> list[Entry]:
-    """All methods, one after another; those that need what is not installed are left out."""
-    entries = []
-    for name, method in methods.items():
-        try:
-            entries.append(comparison.timed(name, method, y, true))
-        except Missing as missing:
-            if not quiet:
-                print(f"{name} is left out: {missing}")
+def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: report.Watch):
+    """All methods until Ctrl-C, one after another; what is not installed is left out."""
+    entries: list[Entry] = []
+    with watch.catches_ctrl_c():
+        for name, method in methods.items():
+            try:
+                entries.append(comparison.timed(name, method, y, true))
+            except Missing as missing:
+                if not watch.quiet:
+                    print(f"{name} is left out: {missing}")
+            if watch.interrupted:
+                break
     return entries
 
 

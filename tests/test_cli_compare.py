@@ -1,6 +1,8 @@
 """`dipjax compare` as a user meets it: one figure, one table, one record."""
 
 import json
+import os
+import signal
 import sys
 
 import jax
@@ -62,6 +64,19 @@ def test_denoisers_side_by_side(folder, capsys):
     best = max(methods.values(), key=lambda method: method["psnr"])
     assert f"{best['psnr']:.2f}*" in table
     assert record["steps"] == 2 and record["settings"]["steps"] == 2
+
+
+def test_ctrl_c_during_a_method_draws_what_there_is(folder, monkeypatch):
+    def interrupted(y):
+        os.kill(os.getpid(), signal.SIGINT)
+        return y
+
+    methods = {"one": lambda y: y, "two": interrupted, "three": lambda y: pytest.fail("ran")}
+    monkeypatch.setattr(comparison, "denoisers", lambda sigma: methods)
+    assert run("compare noisy.png -o figure.png --json out.json --quiet") == 130
+    record = json.loads((folder / "out.json").read_text())
+    assert list(record["methods"]) == ["input", "one", "two"] and record["interrupted"]
+    assert record["steps"] == 0 and images.load("figure.png").size
 
 
 def test_enlargements_side_by_side(folder, monkeypatch):
