@@ -86,7 +86,7 @@ def weights(first: list[int], tile: int) -> np.ndarray:
     return np.array(rows, np.float32)
 
 
-def seam(image: np.ndarray, truth: np.ndarray, parts: list[Tile], factor: int = 1) -> float:
+def seam(image: np.ndarray, truth: np.ndarray, parts: list[Tile]) -> float:
     """The mean size of the error's gradient across the borders of tiles over that elsewhere.
 
     1 where tiles leave no seam.
@@ -94,13 +94,12 @@ def seam(image: np.ndarray, truth: np.ndarray, parts: list[Tile], factor: int = 
     Args:
         image: the restored image (H, W, C).
         truth: what it should be.
-        parts: the tiles of the measurement, from `cut`.
-        factor: pixels of the image for one of the measurement, along each side.
+        parts: its tiles, from `cut`.
     """
     across, elsewhere = [], []
     for axis, sides in enumerate(zip(*(part[:2] for part in parts), strict=True)):
         steps = np.abs(np.diff(image - truth, axis=axis)).mean((1 - axis, 2))
-        borders = {factor * edge - 1 for side in sides for edge in (side.start, side.stop)}
+        borders = {edge - 1 for side in sides for edge in (side.start, side.stop)}
         inner = np.isin(np.arange(steps.size), list(borders))
         across.append(steps[inner])
         elsewhere.append(steps[~inner])

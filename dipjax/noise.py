@@ -10,7 +10,6 @@ inputs are (see `clipping`). `level` is the way back, from a picture to the `sig
 noise, and `lost` to the `p` of salt and pepper.
 """
 
-from functools import partial
 from itertools import pairwise
 from typing import Literal, cast
 
@@ -26,6 +25,7 @@ Array = jax.Array
 
 LOST = 0.025  # of the entries: more is salt and pepper
 STRIP = 2**22  # entries of a picture that are looked at together
+PARTS = 8  # of equally many entries, by whose brightness the level differs
 HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
 
 
@@ -92,17 +92,16 @@ def level(y: ArrayLike) -> Array:
     return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
 
 
-@partial(jax.jit, static_argnames="parts")
-def level_by_brightness(y: Array, parts: int = 8) -> Array:
+@jax.jit
+def level_by_brightness(y: Array) -> Array:
     """The noise of every entry of a picture, `s` (H, W, C), from those that are about as bright.
 
-    `level` of each of some equally large parts of the entries, from the darkest to the brightest
+    `level` of each of eight equally large parts of the entries, from the darkest to the brightest
     by the mean of their 5 x 5 neighbours, and between these what lies between: any noise that
     depends on the light, as that of photons, and speckle, and what clipping has left.
 
     Args:
         y: a picture (H, W, C) in [0, 1], of at least 5 x 5 pixels.
-        parts: so many.
     """
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
@@ -110,7 +109,7 @@ def level_by_brightness(y: Array, parts: int = 8) -> Array:
     middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
     size = size[jnp.argsort(middle)]
     middle = jnp.sort(middle)
-    edges = [round(i * middle.size / parts) for i in range(parts + 1)]
+    edges = [round(i * middle.size / PARTS) for i in range(PARTS + 1)]
     halves = [slice(a, b) for a, b in pairwise(edges) if b > a]
     light = jnp.stack([middle[part].mean() for part in halves])
     levels = jnp.stack([jnp.median(size[part]) for part in halves])

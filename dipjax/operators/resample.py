@@ -57,10 +57,10 @@ def _lanczos(t: np.ndarray, lobes: int) -> np.ndarray:
     return np.where(np.abs(t) < lobes, np.sinc(t) * np.sinc(t / lobes), 0.0)
 
 
-def _cubic(t: np.ndarray, a: float = -0.5) -> np.ndarray:
+def _cubic(t: np.ndarray) -> np.ndarray:
     t = np.abs(t)
-    near = (a + 2) * t**3 - (a + 3) * t**2 + 1
-    far = a * (t**3 - 5 * t**2 + 8 * t - 4)
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * (t**3 - 5 * t**2 + 8 * t - 4)
     return np.where(t < 1, near, np.where(t < 2, far, 0.0))
 
 
