@@ -51,6 +51,7 @@ from dipjax.tasks import denoise as denoise
 from dipjax.tasks import enhance as enhance
 from dipjax.tasks import flash_no_flash as flash_no_flash
 from dipjax.tasks import inpaint as inpaint
+from dipjax.tasks import noise_impedance as noise_impedance
 from dipjax.tasks import reconstruct as reconstruct
 from dipjax.tasks import remove_jpeg_artifacts as remove_jpeg_artifacts
 from dipjax.tasks import sample as sample

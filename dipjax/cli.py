@@ -13,7 +13,18 @@ import numpy as np
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import cache, cli_compare, cli_features, images, kernels, memory, noise, report, tasks
+from dipjax import (
+    cache,
+    cli_compare,
+    cli_features,
+    cli_impedance,
+    images,
+    kernels,
+    memory,
+    noise,
+    report,
+    tasks,
+)
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.fitting import FitError
@@ -266,6 +277,7 @@ def sample(
     images.save(output, x, overwrite=force)
 
 
+app.command(cli_impedance.impedance)
 app.command(cli_compare.compare)
 app.command(cli_features.invert)
 app.command(cli_features.activate)

@@ -1,9 +1,9 @@
 """Presets: the settings of the published experiments, and ours, one table for all tasks.
 
-A preset is a dictionary of arguments of `fit`. Each task has three: "paper", as published (Ulyanov
-et al. 2018, and the notebooks of its authors), "fast", the default, which two cores can afford,
-and "best", which spends time for quality: `members` fits from different seeds, whose mean is
-returned, or a fit of a wider network.
+A preset is a dictionary of arguments of `fit`. Each task has "paper", as published (Ulyanov et al.
+2018, and the notebooks of its authors), "fast", the default, which two cores can afford, and, where
+something is restored, "best", which spends time for quality: `members` fits from different seeds,
+whose mean is returned, or a fit of a wider network.
 
 What ends a fit by itself is in `by_risk` for noise that adds, and else in `automatic`.
 """
@@ -162,6 +162,17 @@ for _task, _preset in PRESETS.items():
 # authors' own fit of 2000 30.36, `fast` 29.89 and no more than 30.01 after 3000.
 for _task in ("super_resolve", "super_resolve_x8"):
     PRESETS[_task]["best"] = {**PRESETS[_task]["fast"], **PUBLISHED, "steps": 2000}
+
+# To look at the prior, not to restore: by one fit, as it is.
+PRESETS["noise_impedance"] = {
+    "paper": {**PUBLISHED, "jitter": 0.0, "steps": 10000},
+    "fast": {
+        **PUBLISHED,
+        "generator": paper_hourglass(widths=(8, 16, 32, 64, 64)),
+        "jitter": 0.0,
+        "steps": 500,
+    },
+}
 
 NOISY = frozenset({"denoise", "flash_no_flash"})
 

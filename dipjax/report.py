@@ -246,11 +246,44 @@ def draw(rows: Sequence[Sequence[tuple[str, Array]]]):
         axis.set_axis_off()
     for line, row in zip(axes, rows, strict=True):
         for axis, (title, image) in zip(line, row, strict=False):
-            image = np.asarray(jnp.clip(image, 0, 1))
-            image = image[..., 0] if image.shape[-1] == 1 else image
-            axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axis.set_title(title, fontsize=10)
+            show(axis, title, image)
     return fig
+
+
+def draw_curves(
+    step: np.ndarray, curves: dict[str, np.ndarray], pictures: dict[str, dict[str, Array]]
+):
+    """Mean squared errors by step as a figure of matplotlib, and pictures of each below.
+
+    Args:
+        step: where the curves are known, from 1.
+        curves: name -> (runs, steps); of several runs each thin, and their mean. One that is
+            shorter than `step` ended there.
+        pictures: name -> title -> image (H, W, C), two for each.
+    """
+    fig = _matplotlib_figure()(figsize=(9, 6.6), layout="constrained")
+    halves = fig.subfigures(2, 1, height_ratios=[3.4, 3.2], squeeze=False)
+    axis = halves[0, 0].subplots()
+    below = halves[1, 0].subplots(2, len(pictures), squeeze=False)
+    for i, (name, runs) in enumerate(curves.items()):
+        at = step[: runs.shape[1]]
+        if len(runs) > 1:
+            axis.plot(at, runs.T, color=f"C{i}", alpha=0.3, linewidth=0.8)
+        axis.plot(at, runs.mean(0), color=f"C{i}", label=name)
+        for place, (title, image) in zip(below[:, i], pictures[name].items(), strict=True):
+            place.set_axis_off()
+            show(place, title, image)
+    axis.set(xscale="log", xlabel="step", ylabel="mean squared error", ylim=(0, None))
+    axis.legend()
+    return fig
+
+
+def show(axis: Any, title: str, image: Array) -> None:
+    """A picture (H, W, C) in its place of a figure, every pixel as it is."""
+    x = np.asarray(jnp.clip(image, 0, 1))
+    x = x[..., 0] if x.shape[-1] == 1 else x
+    axis.imshow(x, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set_title(title, fontsize=10)
 
 
 def render(fig, format: str, *, dpi: int = 160) -> bytes:

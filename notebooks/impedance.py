@@ -28,6 +28,7 @@ import matplotlib.pyplot as plt
 from skimage import data
 
 import dipjax
+from dipjax.tasks.impedance import targets
 
 TINY = "DIPJAX_TINY" in os.environ  # the tests run this notebook with little of everything
 tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY else {}
@@ -36,30 +37,16 @@ tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY
 key = jax.random.key(0)
 size = 32 if TINY else 128
 x = jnp.asarray(data.astronaut()[:size, 150 : 150 + size] / 255, jnp.float32)
-noise_key, shuffle_key = jax.random.split(key)
-noise = jax.random.uniform(noise_key, x.shape)
-pixels = jax.random.permutation(shuffle_key, x.reshape(-1, 3))
-targets = {
-    "picture": x,
-    "picture + noise": dipjax.noise.gaussian(noise_key, x, 25 / 255),
-    "its pixels shuffled": pixels.reshape(x.shape),
-    "noise": noise,
-}
-dipjax.show(targets)
+dipjax.show(targets(key, x))
 
 # %%
-settings = {"generator": dipjax.Hourglass(widths=(32, 64, 64, 64, 64)), "steps": 1000, **tiny}
-losses, fits = {}, {}
-for name, target in targets.items():
-    objective = dipjax.data_term(dipjax.operators.Identity(), target)
-    result = dipjax.live()(key, objective, x.shape, jitter=0.0, **settings)
-    losses[name], fits[name] = result.loss / target.size, result.last
+fits = dipjax.noise_impedance(key, x, driver=dipjax.live(), **tiny)
 
 # %%
-for name, loss in losses.items():
-    plt.loglog(jnp.arange(1, loss.size + 1), loss, label=name)
+for kind, fit in fits.items():
+    plt.loglog(jnp.arange(1, fit.loss.size + 1), fit.loss / x.size, label=kind)
 plt.xlabel("step")
 plt.ylabel("mean squared error")
 plt.legend()
 plt.show()
-dipjax.show(fits)
+dipjax.show({kind: fit.last for kind, fit in fits.items()})

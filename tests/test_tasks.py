@@ -370,8 +370,7 @@ def test_what_is_missing_chooses_the_settings(key, x, mask):
     assert recorded.settings["code"] is dipjax.codes.meshgrid
 
 
-@pytest.mark.parametrize("task", tasks.PRESETS)
-@pytest.mark.parametrize("preset", ["paper", "fast", "best"])
+@pytest.mark.parametrize("task, preset", [(t, p) for t, of in tasks.PRESETS.items() for p in of])
 def test_every_preset_is_one_of_fit(key, task, preset):
     """Any size, grey or colour: what the generator makes of the code is an image."""
     settings = dict(tasks.PRESETS[task][preset])

@@ -11,7 +11,8 @@
 A recipe holds no loop. Its settings are the keyword arguments of `fit`, taken from a preset and
 changed one by one: `inpaint(key, y, mask, steps=500, jitter=0.05)`. `stop="auto"` is the default:
 the fit ends by itself where its task can tell when (see `presets.by_risk` and `automatic`), but for
-`preset="paper"`, which makes the published steps. `sample` fits nothing at all.
+`preset="paper"`, which makes the published steps. Two look at the prior itself: `sample` fits
+nothing at all, `noise_impedance` what is a picture and what is not.
 """
 
 from dipjax.presets import PRESETS as PRESETS
@@ -20,6 +21,7 @@ from dipjax.tasks.denoising import denoise as denoise
 from dipjax.tasks.denoising import finishes as finishes
 from dipjax.tasks.enhancing import enhance as enhance
 from dipjax.tasks.flash import flash_no_flash as flash_no_flash
+from dipjax.tasks.impedance import noise_impedance as noise_impedance
 from dipjax.tasks.inpainting import Missing as Missing
 from dipjax.tasks.inpainting import inpaint as inpaint
 from dipjax.tasks.jpeg import remove_jpeg_artifacts as remove_jpeg_artifacts

@@ -35,15 +35,8 @@ def grid(rows: Sequence[Sequence[tuple[str, Any]]]) -> Any:
         axis.set_axis_off()
     for line, row in zip(axes, rows, strict=True):
         for axis, (title, x) in zip(line, row, strict=False):
-            show(axis, x, title)
+            report.show(axis, title, x)
     return figure
-
-
-def show(axis: Any, x: Any, title: str) -> None:
-    x = np.clip(np.asarray(x), 0, 1)
-    x = x[..., 0] if x.shape[-1] == 1 else x
-    axis.imshow(x, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axis.set_title(title, fontsize=9)
 
 
 def bars(axis: Any, table: dict[str, dict[str, float | None]], unit: str) -> None:

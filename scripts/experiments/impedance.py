@@ -8,25 +8,13 @@ import jax
 import numpy as np
 
 import dipjax
-from dipjax import generators, noise, stopping
+from dipjax import report
+from dipjax.tasks.impedance import KINDS, targets
 
-from . import figures
 from .lab import Experiment, Found, Lab, Record
-from .rules import Array
 
-KINDS = ("natural", "natural + noise", "shuffled", "noise")
 SEEDS = 3
-NARROW = generators.Hourglass(widths=(8, 16, 32, 64, 64), scale_init="uniform")  # for 128 x 128
 FIRST, EVERY = 100, 10  # the order is looked at every tenth step after the first hundred
-
-
-def targets(key: Array, x: Array) -> dict[str, Array]:
-    """The picture, the picture and noise, its pixels in random order, and U(0, 1)."""
-    keys = jax.random.split(key, 3)
-    order = jax.random.permutation(keys[1], x.shape[0] * x.shape[1])
-    noisy = noise.gaussian(keys[0], x, 25 / 255)
-    shuffled = x.reshape(-1, x.shape[-1])[order].reshape(x.shape)
-    return dict(zip(KINDS, (x, noisy, shuffled, jax.random.uniform(keys[2], x.shape)), strict=True))
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
@@ -41,21 +29,13 @@ def _fit(lab: Lab, kind: str, seed: int) -> Found:
     x = lab.shrink(
         lab.pictures.colour("denoise/25/peppers_GT.png", "coffee"), 96 if lab.tiny else 128
     )
-    data_key, key = jax.random.split(jax.random.fold_in(lab.key, seed))
-    target = targets(data_key, x)[kind]
+    key = jax.random.fold_in(lab.key, seed)
+    target = targets(key, x)[kind]
     steps = {"tiny": 200, "cpu": 500}.get(lab.scale.name, 10000)
     at = np.unique([*range(min(FIRST, steps)), *range(FIRST, steps, EVERY), steps - 1])
-    own = {} if lab.scale.side is None else {"generator": NARROW}
-    result = dipjax.denoise(
-        key,
-        target,
-        preset=lab.scale.preset,
-        jitter=0,
-        steps=steps,
-        stop=stopping.never(),  # the whole curve, on all of the data
-        driver=lab.driver(),
-        **own,
-    )
+    preset = "paper" if lab.scale.name == "paper" else "fast"
+    settings = {"preset": preset, "steps": steps, "driver": lab.driver()}
+    result = dipjax.noise_impedance(key, x, kinds=(kind,), **settings)[kind]
     curve = [float(f"{v:.4g}") for v in np.asarray(result.loss)[at] / x.size]
     numbers = {"kind": kind, "last": curve[-1], "step": [int(i) for i in at], "curve": curve}
     return Found(numbers, {kind: target, "fitted": result.last})
@@ -92,22 +72,10 @@ def summary(records: list[Record]) -> dict[str, Any]:
 
 
 def draw(records: list[Record], summary: dict[str, Any]) -> Any:
-    figure = figures.new(9, 6.6)
-    top, bottom = figure.subfigures(2, 1, height_ratios=[3.4, 3.2])
-    axis, step = top.subplots(), np.asarray(records[0].numbers["step"]) + 1
-    axes = bottom.subplots(2, len(KINDS), squeeze=False)
-    for i, (kind, mean) in enumerate(mean_curves(records).items()):
-        axis.plot(step, curves(records, kind).T, color=f"C{i}", alpha=0.3, linewidth=0.8)
-        axis.plot(step, mean, color=f"C{i}", label=kind)
-        views = next(r.views for r in records if r.numbers["kind"] == kind)
-        for place, (title, x) in zip(axes[:, i], views.items(), strict=True):
-            figures.show(place, x, title)
-    axis.set(xscale="log", xlabel="step", ylabel="mean squared error", ylim=(0, None))
-    axis.axvline(FIRST, color="0.8", linestyle=":")
-    axis.legend()
-    for place in axes.flat:
-        place.set_axis_off()
-    return figure
+    step = np.asarray(records[0].numbers["step"]) + 1
+    first = {r.numbers["kind"]: r.views for r in reversed(records)}
+    found = {kind: curves(records, kind) for kind in KINDS if kind in first}
+    return report.draw_curves(step, found, first)
 
 
 EXPERIMENT = Experiment(

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from dipjax import report
+
 from . import figures
 from .lab import Experiment, Found, Lab, Record
 
@@ -57,7 +59,7 @@ def drawn(
         for axis in axes:
             axis.set_axis_off()
         for axis, (title, x) in zip(axes, record.views.items(), strict=False):
-            figures.show(axis, x, _title(record, title, table))
+            report.show(axis, _title(record, title, table), x)
     return figure
 
 

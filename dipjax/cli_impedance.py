@@ -1,0 +1,108 @@
+"""The command line of the impedance to noise: `dipjax impedance photo.png -o curves.png`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tyro.conf import Positional, arg
+
+from dipjax import checks, features, images, report, tasks
+from dipjax.fitting import Restoration
+from dipjax.tasks.impedance import KINDS, targets
+
+Array = jax.Array
+Output = Annotated[Path, arg(aliases=["-o"])]
+LOOKS = (10, 30, 100, 300, 1000, 3000, 10000)  # the steps that the table tells of
+
+
+def impedance(
+    input: Positional[Path],
+    output: Output,
+    size: int = 128,
+    preset: Literal["fast", "paper"] = "fast",
+    steps: int | None = None,
+    seed: int = 0,
+    json: Path | None = None,
+    force: bool = False,
+    quiet: bool = False,
+):
+    """Draw how soon the network learns a picture, and how late what is noise.
+
+    It is fitted to the picture, the picture with noise, its pixels shuffled, and noise alone. It
+    could learn each of them, and learns what is natural first: this is the whole prior.
+
+    Args:
+        input: the picture; its centre is taken, resized to --size.
+        output: the figure, .png, .pdf, .svg or .jpg.
+        size: height and width of what is fitted.
+        preset: "fast" (a narrow network, 500 steps) or "paper" (the published one, 10000 steps).
+        steps: of each fit, in place of the preset's.
+        seed: of all randomness; the same seed gives the same curves.
+        json: write settings, times and all curves into this file.
+        force: replace files that exist already; the input is never replaced.
+        quiet: print nothing but errors.
+    """
+    picture = images.load_picture(input)
+    checks.files([input], [(path, None) for path in (output, json) if path], overwrite=force)
+    report.check_figure(output)
+    known = tasks.PRESETS["noise_impedance"]
+    checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
+    if not 8 <= size <= 4096:
+        raise ValueError(f"--size {size}: must be from 8 to 4096")
+    x = features.centred(jnp.asarray(picture.colour), size)
+    key, watch = jax.random.key(seed), report.Watch(quiet=quiet)
+    fits = _fits(key, x, watch, {"preset": preset} | ({} if steps is None else {"steps": steps}))
+
+    curves = {kind: np.asarray(f.loss)[: int(f.stopped_at)] / x.size for kind, f in fits.items()}
+    fitted = {k: {k: y, "learnt": fits[k].last} for k, y in targets(key, x).items() if k in fits}
+    step = 1 + np.arange(max(map(len, curves.values())))
+    figure = report.draw_curves(step, {k: c[None] for k, c in curves.items()}, fitted)
+    images.write_bytes(output, report.render(figure, output.suffix.lower().removeprefix(".")))
+    if json:
+        report.write_json(json, _record(input, output, preset, size, seed, watch, curves))
+    if not quiet:
+        print(table(curves))
+        print(f"the curves: {output}")
+    watch.conclude()
+
+
+def _fits(key: Array, x: Array, watch: report.Watch, settings: dict) -> dict[str, Restoration]:
+    """One after another until Ctrl-C."""
+    fits = {}
+    with watch.catches_ctrl_c():
+        for kind in KINDS:
+            watch.label = kind
+            fits |= tasks.noise_impedance(key, x, kinds=(kind,), driver=watch, **settings)
+            if watch.ended:
+                break
+    return fits
+
+
+def table(curves: dict[str, np.ndarray]) -> str:
+    """The mean squared errors after some steps, in columns."""
+    last = max(map(len, curves.values()))
+    looks = [*(n for n in LOOKS if n < last), last]
+    lines = [f"{'step':16}" + "".join(f"{n:>9}" for n in looks)]
+    for kind, curve in curves.items():
+        cells = (f"{curve[n - 1]:9.5f}" if n <= len(curve) else f"{'-':>9}" for n in looks)
+        lines.append(f"{kind:16}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _record(input: Path, output: Path, preset, size, seed, watch: report.Watch, curves) -> dict:
+    rounded: dict[str, Any] = {k: [float(f"{v:.4g}") for v in c] for k, c in curves.items()}
+    return {
+        "task": "impedance",
+        "input": str(input),
+        "output": str(output),
+        "preset": preset,
+        "size": size,
+        "seed": seed,
+        "settings": report.describe(watch.settings),
+        "interrupted": watch.interrupted,
+        "mean squared error": rounded,
+        **report.total(watch.fits),
+        **report.environment(),
+    }
