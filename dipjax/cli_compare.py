@@ -30,6 +30,7 @@ def compare(
     preset: str = "fast",
     steps: int | None = None,
     seed: int = 0,
+    pictures: Path | None = None,
     json: Path | None = None,
     force: bool = False,
     quiet: bool = False,
@@ -53,11 +54,14 @@ def compare(
         preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
+        pictures: keep what each method made in this folder, which is there already, such as
+            total-variation.png.
         json: write settings, times and scores into this file.
         force: replace files that exist already; the input is never replaced.
         quiet: print nothing but errors.
     """
-    y = images.load_picture(input).colour
+    picture = images.load_picture(input)
+    y = picture.colour
     read = [path for path in (input, reference, weights) if path]
     checks.files(read, [(path, None) for path in (output, json) if path], overwrite=force)
     report.check_figure(output)
@@ -79,9 +83,15 @@ def compare(
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
     settings["generator"] = _generator(partial(recipe, key, y, **settings), shape, factor)
     methods["Deep Image Prior"] = comparison.dip(key, recipe, watch, **settings)
+    places = {n: pictures / f"{n.lower().replace(' ', '-')}.png" for n in methods if pictures}
+    plain = picture._replace(alpha=None, depth=min(picture.depth, 16))  # what PNG holds
+    checks.files(read, [(path, plain) for path in places.values()], overwrite=force)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
     entries += _run(methods, y, true, watch)
     report.figure(output, comparison.views(entries, true))
+    for e in entries:
+        if e.name in places:
+            images.save(places[e.name], e.image, depth=plain.depth, overwrite=force)
     if json:
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
     if not quiet:

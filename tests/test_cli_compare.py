@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import cli, comparison, images, presets, report, tasks
+from dipjax import baselines, cli, comparison, images, presets, report, tasks
 from dipjax.baselines import SRResNet, srresnet
 from dipjax.generators import Hourglass
 
@@ -105,6 +105,17 @@ def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
     assert list(methods["input"]) == ["seconds"]
 
 
+def test_the_pictures_are_kept(folder):
+    (folder / "kept").mkdir()
+    line = "compare small.png -o f.png --task super-resolve --factor 2 --pictures kept --quiet"
+    assert run(line) == 0
+    names = {path.name for path in (folder / "kept").iterdir()}
+    assert names == {"bicubic.png", "deep-image-prior.png"}
+    y = jnp.asarray(images.load("small.png"))
+    kept = images.load("kept/bicubic.png")
+    np.testing.assert_allclose(kept, jnp.clip(baselines.bicubic(y, 2), 0, 1), atol=0.003)
+
+
 MISTAKES = {
     "compare no.png -o figure.png": "no.png",
     "compare noisy.png -o noisy.png": "is an input",
@@ -119,15 +130,19 @@ MISTAKES = {
     "compare small.png -o figure.png --task super-resolve --srresnet net.npz": "enlarges 2 times",
     "compare noisy.png -o figure.png --srresnet net.npz": "enlarges 2 times",
     "compare noisy.png -o figure.png --srresnet true.png": "unknown format",
+    "compare noisy.png -o figure.png --pictures nowhere": "there is no folder",
+    "compare noisy.png -o figure.png --pictures kept": "kept/bm3d.png': exists already",
 }
 
 
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
-    files = {path: path.read_bytes() for path in folder.iterdir()}
+    (folder / "kept").mkdir()
+    (folder / "kept" / "bm3d.png").touch()
+    files = {path: path.read_bytes() for path in folder.rglob("*.*")}
     monkeypatch.setattr(comparison, "timed", lambda *args: pytest.fail("computed"))
     monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
     assert run(line) == 2
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1
-    assert files == {path: path.read_bytes() for path in folder.iterdir()}
+    assert files == {path: path.read_bytes() for path in folder.rglob("*.*")}
