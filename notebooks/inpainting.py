@@ -39,10 +39,9 @@ size = 32 if TINY else 192
 x = jnp.asarray(data.coffee()[100 : 100 + size, 200 : 200 + size] / 255, jnp.float32)
 
 
-def restore(mask, missing, steps):
-    settings = {"steps": steps, **tiny}
+def restore(mask, missing):
     live = dipjax.live(reference=x)
-    result = dipjax.inpaint(key, x * mask, mask, missing=missing, driver=live, **settings)
+    result = dipjax.inpaint(key, x * mask, mask, missing=missing, driver=live, **tiny)
     dipjax.show({"known": x * mask, "restored": result.image, "true": x})
 
 
@@ -53,13 +52,13 @@ def restore(mask, missing, steps):
 page = Image.new("L", (size, size), 255)
 for row in range(4, size, 24):
     ImageDraw.Draw(page).text((4, row), "the untrained network fills in what is behind", fill=0)
-restore(jnp.asarray(np.asarray(page) > 128, jnp.float32)[..., None], "text", 1500)
+restore(jnp.asarray(np.asarray(page) > 128, jnp.float32)[..., None], "text")
 
 # %% [markdown]
 # ## Half of the pixels
 
 # %%
-restore(jax.random.bernoulli(key, 0.5, (size, size, 1)).astype(jnp.float32), "half", 1500)
+restore(jax.random.bernoulli(key, 0.5, (size, size, 1)).astype(jnp.float32), "half")
 
 # %% [markdown]
 # ## A hole
@@ -68,4 +67,4 @@ restore(jax.random.bernoulli(key, 0.5, (size, size, 1)).astype(jnp.float32), "ha
 
 # %%
 hole = slice(3 * size // 8, 5 * size // 8)
-restore(jnp.ones((size, size, 1)).at[hole, hole].set(0), "hole", 1500)
+restore(jnp.ones((size, size, 1)).at[hole, hole].set(0), "hole")
