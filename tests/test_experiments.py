@@ -130,6 +130,16 @@ def test_an_interrupted_run_goes_on_with_the_next_item(counted, tmp_path, monkey
     assert calls == ["a", "bb", "bb", "ccc"]
 
 
+def test_an_item_whose_picture_is_missing_is_left_out(counted, tmp_path, capsys):
+    """A folder may hold a part of the pictures."""
+    experiment, calls = counted
+    lacking = lambda: pictures.load(tmp_path / "nowhere.png")  # noqa: E731
+    some = experiment._replace(items=lambda lab: experiment.items(lab) | {"bb": lacking})
+    summary = lab.run("counted", some, made(tmp_path))
+    assert list(summary["table"]) == ["a", "ccc"] and calls == ["a", "ccc"]
+    assert "bb: left out, there is no" in capsys.readouterr().out
+
+
 def test_records_are_made_again_where_that_is_asked_for(counted, tmp_path):
     experiment, calls = counted
     lab.run("counted", experiment, made(tmp_path))

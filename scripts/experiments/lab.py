@@ -19,7 +19,7 @@ from PIL import Image
 from dipjax import Restoration, images, report
 
 from . import figures
-from .pictures import Pictures
+from .pictures import Missing, Pictures
 
 Array = jax.Array
 
@@ -165,7 +165,7 @@ def resized(x: Array, h: int, w: int, method=Image.Resampling.LANCZOS) -> Array:
 
 
 def run(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
-    """All items that have no record yet, then the figure and the numbers of all.
+    """All items that have no record yet and a picture, then the figure and the numbers of all.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; what is finished is kept, what is not leaves nothing.
@@ -180,7 +180,11 @@ def run(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
     begin = time.perf_counter()
     for i, item in enumerate(left):
         lab.label = f"{name} {len(chosen) - len(left) + i + 1}/{len(chosen)} {item}"
-        _compute(folder, item, items[item], lab)
+        try:
+            _compute(folder, item, items[item], lab)
+        except Missing as missing:
+            print(f"{lab.label}: left out, {missing}", flush=True)
+            continue
         pace = (time.perf_counter() - begin) / (i + 1)
         rest = f"; about {duration(pace * (len(left) - i - 1))} left" if i + 1 < len(left) else ""
         print(f"{lab.label}: {brief(_numbers(folder, item))}{rest}", flush=True)

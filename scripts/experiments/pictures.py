@@ -23,6 +23,21 @@ COLOUR = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field")
 GREY = ("camera", "brick", "grass", "gravel")
 
 
+class Missing(Exception):
+    """A file that the folder of the paper's pictures lacks; it may hold a part of them."""
+
+
+def present(file: Path) -> Path:
+    """The file; raises Missing where it is not there."""
+    if not file.exists():
+        raise Missing(f"there is no {file}")
+    return file
+
+
+def load(file: Path) -> Array:
+    return jnp.asarray(images.load(present(file)))
+
+
 class Pictures:
     """Loads pictures, from a folder with the paper's or from scikit-image.
 
@@ -53,7 +68,7 @@ class Pictures:
 
     def _load(self, path: str) -> Array:
         assert self.data is not None
-        return jnp.asarray(images.load(self.data / path))
+        return load(self.data / path)
 
 
 def public(name: str) -> Array:

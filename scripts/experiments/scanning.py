@@ -16,6 +16,7 @@ from dipjax.operators import Fourier, Operator, Radon, backproject, coil_maps
 
 from . import figures, rules, tables
 from .lab import Experiment, Found, Lab, Record, middle, resized, unfitted
+from .pictures import present
 from .rules import Array
 
 PICTURES: dict[str, str] = {  # and what stands in for it; on none of which anything was tuned
@@ -143,7 +144,7 @@ RIDGES = (0.001, 0.01, 0.1)
 def _brain(lab: Lab) -> Found:
     """How well what is reconstructed predicts a tenth of the samples, which it has not seen."""
     assert lab.pictures.data is not None
-    y = jnp.asarray(np.load(lab.pictures.data / BRAIN)).transpose(1, 2, 0)
+    y = jnp.asarray(np.load(present(lab.pictures.data / BRAIN))).transpose(1, 2, 0)
     sampled = jnp.abs(y).sum(-1) > 0
     rows, columns = (jnp.abs(jnp.arange(n) - n // 2) < CALIBRATION // 2 for n in sampled.shape)
     drawn = jax.random.uniform(lab.key, sampled.shape) < 0.1

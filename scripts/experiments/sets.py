@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-
-from dipjax import images
 
 from . import rules
+from .pictures import load
 from .published import TABLES
 from .rules import Array
 
@@ -22,10 +20,6 @@ FILES = {  # method -> how the authors' files end
         "SRResNet": "SRResNet-MSE",
     },
 }
-
-
-def load(file: Path) -> Array:
-    return jnp.asarray(images.load(file))
 
 
 def denoised(data: Path, name: str, sigma: int = 25) -> tuple[Array, dict[str, Array]]:
