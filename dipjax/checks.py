@@ -25,6 +25,12 @@ def files(
         images.check_target(path, overwrite=overwrite, picture=picture)
 
 
+def sigma(value: float | None) -> None:
+    """A level of noise, where one is given, is on the scale of the image."""
+    if value is not None and not 0 < value <= 1:
+        raise ValueError(f"--sigma {value}: must be in (0, 1], on the scale where white is 1")
+
+
 def settings(*, steps: int | None, seed: int, preset: str, presets: Collection[str]) -> None:
     """The settings that every fit has are in their ranges."""
     if steps is not None and not 1 <= steps <= 10**7:

@@ -15,6 +15,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from dipjax import (
     cache,
+    checks,
     cli_compare,
     cli_features,
     cli_impedance,
@@ -34,6 +35,7 @@ from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
 
 Output = Annotated[Path, arg(aliases=["-o"])]
+Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
 PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what `sample` makes
 
 app = tyro.extras.SubcommandApp()
@@ -43,9 +45,10 @@ app = tyro.extras.SubcommandApp()
 def denoise(
     input: Positional[Path],
     output: Output,
+    sigma: float | None = None,
     fidelity: Literal["auto", "l2", "l1", "huber"] = "auto",
     tv: float = 0.0,
-    polish: bool = True,
+    polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Remove noise from a picture.
@@ -53,6 +56,8 @@ def denoise(
     Args:
         input: the noisy picture.
         output: where to save the result; the suffix chooses the format.
+        sigma: standard deviation of white noise before clipping, where white is 1, such as 0.1; if
+            not given it is estimated, with how it depends on the light.
         fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
             which leave salt and pepper out; auto looks which noise it is.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
@@ -62,13 +67,15 @@ def denoise(
     picture = images.load_picture(input)
     if not 0 <= tv < math.inf:
         raise ValueError(f"--tv {tv}: must be 0 or a positive number")
+    checks.sigma(sigma)
     check_files(output, picture, common, input)
     if fidelity == "auto":
         fidelity = noise.fidelity(jnp.asarray(picture.colour))
         if fidelity == "l1" and not common.quiet:
             print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
-    task = partial(tasks.denoise, fidelity=fidelity, regularizer=regularizer, polish=polish)
+    given = {"sigma": sigma, "fidelity": fidelity, "polish": polish}
+    task = partial(tasks.denoise, regularizer=regularizer, **given)
     restore("denoise", picture, input, output, common, task)
 
 
@@ -106,7 +113,7 @@ def inpaint(
     mask_colour: Annotated[str | None, arg(aliases=["--mask-color"])] = None,
     invert_mask: bool = False,
     missing: tasks.Missing = "half",
-    polish: bool = True,
+    polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Fill in the missing parts of a picture. Give one of the three masks.
@@ -140,7 +147,7 @@ def super_resolve(
     output: Output,
     factor: int = 4,
     kernel: Kernel = "lanczos2",
-    polish: bool = True,
+    polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Enlarge a picture.
@@ -172,7 +179,8 @@ def deblur(
     gaussian: float | None = None,
     disc: float | None = None,
     motion: tuple[float, float] | None = None,
-    polish: bool = True,
+    sigma: float | None = None,
+    polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Sharpen a picture whose blur is known. Give one of the four kernels.
@@ -185,15 +193,18 @@ def deblur(
         disc: radius of the circles of a lens out of focus, in pixels.
         motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
             the horizontal.
+        sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
+            given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
+    checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion}
     k = kernels.checked(_kernel(max(h, w), **given), (h, w))
     check_files(output, picture, common, input, kernel)
-    task = partial(tasks.deblur, kernel=k, polish=polish)
+    task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
     restore("deblur", picture, input, output, common, task, said=given)
 
 
@@ -357,7 +368,7 @@ def _colour(text: str) -> np.ndarray:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0, 1 for a fit that failed (its best image is saved), 2 for bad input, 130 on Ctrl-C.
+    0, 1 for a fit that failed (what there is is saved), 2 for bad input, 130 on Ctrl-C.
     """
     try:
         cache.enable()
@@ -365,7 +376,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except FitError as error:
-        print(f"dipjax: {error}; the best image so far is saved", file=sys.stderr)
+        print(f"dipjax: {error}; what there is is saved", file=sys.stderr)
         return 1
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
         print(f"dipjax: {(str(error) or type(error).__name__).splitlines()[0]}", file=sys.stderr)

@@ -2,15 +2,15 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
-from dipjax import checks, comparison, images, memory, presets, report, tasks
+from dipjax import checks, comparison, images, presets, report, tasks
 from dipjax.baselines import Missing, srresnet
-from dipjax.cli_restore import load_reference
+from dipjax.cli_restore import load_reference, whole
 from dipjax.comparison import Entry, Method
 from dipjax.operators import Kernel
 
@@ -48,14 +48,12 @@ def compare(
         task: what is wrong with the picture.
         factor: by how much to enlarge, an integer from 2.
         kernel: how the picture was made small; lanczos2 is close to bicubic.
-        sigma: standard deviation of the noise, for the baselines, where white is 1; estimated
-            if not given.
+        sigma: standard deviation of the noise, where white is 1; estimated if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
         preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
-        pictures: keep what each method made in this folder, which is there already, such as
-            total-variation.png.
+        pictures: keep what each method made in this folder, such as total-variation.png.
         json: write settings, times and scores into this file.
         force: replace files that exist already; the input is never replaced.
         quiet: print nothing but errors.
@@ -63,7 +61,8 @@ def compare(
     picture = images.load_picture(input)
     y = picture.colour
     read = [path for path in (input, reference, weights) if path]
-    checks.files(read, [(path, None) for path in (output, json) if path], overwrite=force)
+    written = [(path, None) for path in (output, json) if path]
+    checks.files(read, written, overwrite=force)
     report.check_figure(output)
     known = presets.PRESETS["denoise"]
     checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
@@ -74,18 +73,25 @@ def compare(
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     true = load_reference(reference, shape)
 
-    recipe, methods, options = tasks.denoise, comparison.denoisers(sigma), {"sigma": sigma}
-    if task == "super-resolve":
-        options = {"factor": factor, "kernel": kernel}
+    if task == "denoise":
+        options, methods = {"sigma": sigma}, comparison.denoisers(sigma)
+        recipe = partial(tasks.denoise, **options)
+    else:
+        options, methods = (
+            {"factor": factor, "kernel": kernel},
+            comparison.enlargers(factor, trained),
+        )
         recipe = partial(tasks.super_resolve, **options)
-        methods = comparison.enlargers(factor, trained)
     watch, key = report.Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
-    settings["generator"] = _generator(partial(recipe, key, y, **settings), shape, factor)
+    fitted = partial(recipe, key, y, **settings)
+    settings["generator"] = whole(fitted, shape, factor, advice="cut a part out of it")
     methods["Deep Image Prior"] = comparison.dip(key, recipe, watch, **settings)
     places = {n: pictures / f"{n.lower().replace(' ', '-')}.png" for n in methods if pictures}
     plain = picture._replace(alpha=None, depth=min(picture.depth, 16))  # what PNG holds
-    checks.files(read, [(path, plain) for path in places.values()], overwrite=force)
+    if pictures:
+        pictures.mkdir(exist_ok=True)
+    checks.files(read, written + [(path, plain) for path in places.values()], overwrite=force)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
     entries += _run(methods, y, true, watch)
     report.figure(output, comparison.views(entries, true))
@@ -106,8 +112,7 @@ def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> No
         raise ValueError(
             f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
         )
-    if sigma is not None and not 0 < sigma <= 1:
-        raise ValueError(f"--sigma {sigma}: must be in (0, 1], on the scale where white is 1")
+    checks.sigma(sigma)
     if trained and trained[0].factor != factor:
         raise ValueError(
             f"--srresnet: its network enlarges {trained[0].factor} times; "
@@ -128,15 +133,6 @@ def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: report
             if watch.interrupted:
                 break
     return entries
-
-
-def _generator(task, shape: tuple[int, int, int], factor: int) -> Any:
-    """The generator of the task, or one that does the same in less memory."""
-    asked = memory.needs(tasks.asked(task) or {})
-    plan = memory.plan(shape, factor=factor, **asked)
-    if plan.tile:
-        raise ValueError(f"{plan.text}: too large to compare, cut a part out of it")
-    return plan.generator
 
 
 def _record(

@@ -62,7 +62,7 @@ def invert(
     input: Positional[Path],
     output: Output,
     layer: tuple[str, ...],
-    options: OmitArgPrefixes[Options],
+    common: OmitArgPrefixes[Options],
     together: bool = False,
     gram: bool = False,
     figure: Path | None = None,
@@ -83,29 +83,29 @@ def invert(
     row = len(layer) > 1 and not together
     if row and figure:
         raise ValueError("--figure: with several layers the output is a figure already")
-    _check_files(output, figure, options, input, row=row)
-    _check_options("invert_features", options)
-    phi = _network(options)
+    _check_files(output, figure, common, input, row=row)
+    _check_options("invert_features", common)
+    phi = _network(common)
     groups = [layer] if together else [(name,) for name in dict.fromkeys(layer)]
-    x = features.centred(_rgb(picture), _size(options, phi))
+    x = features.centred(_rgb(picture), _size(common, phi))
     jax.eval_shape(lambda x: phi.activations(x, layer), x)  # raises before any fit
     statistics, results, records = "gram" if gram else "activations", {}, []
-    watch = report.Watch(quiet=options.quiet)
+    watch = report.Watch(quiet=common.quiet)
     for group in groups:
         result = inversion.invert_features(
-            jax.random.key(options.seed),
+            jax.random.key(common.seed),
             x,
             phi,
             group,
             statistics=statistics,
-            preset=options.preset,
+            preset=common.preset,
             driver=watch,
-            **_steps(options),
+            **_steps(common),
         )
         results[" + ".join(group)] = jnp.clip(result.image, 0, 1)
         error = _errors(phi, group, x, result.image)
         records.append({"layers": list(group), "feature_error": error, **_record(watch)})
-        if not options.quiet:
+        if not common.quiet:
             print(", ".join(f"{n}: error {e**0.5:.1%} (squared {e:.2%})" for n, e in error.items()))
         if watch.ended:
             break
@@ -113,16 +113,16 @@ def invert(
     if row:
         report.figure(output, [views])
     else:
-        images.save(output, next(iter(results.values())), overwrite=options.force)
+        images.save(output, next(iter(results.values())), overwrite=common.force)
     if figure:
         report.figure(figure, [views])
-    _finish("invert", str(input), output, phi, options, records)
+    _finish("invert", str(input), output, phi, common, records)
     watch.conclude()
 
 
 def activate(
     output: Output,
-    options: OmitArgPrefixes[Options],
+    common: OmitArgPrefixes[Options],
     class_: Annotated[str | None, arg(name="class")] = None,
     layer: str | None = None,
     unit: int | None = None,
@@ -143,32 +143,32 @@ def activate(
         raise ValueError('give either --class "black swan", or --layer conv4 --unit 7')
     if class_ is None and (layer is None or unit is None):
         raise ValueError("--layer and --unit belong together, such as --layer conv4 --unit 7")
-    _check_files(output, None, options)
-    _check_options("maximize_activation", options)
+    _check_files(output, None, common)
+    _check_options("maximize_activation", common)
     if class_ is not None:
         features.class_index(class_)
-    phi = _network(options)
-    size, watch = _size(options, phi), report.Watch(quiet=options.quiet)
+    phi = _network(common)
+    size, watch = _size(common, phi), report.Watch(quiet=common.quiet)
     result = inversion.maximize_activation(
-        jax.random.key(options.seed),
+        jax.random.key(common.seed),
         phi,
         layer,
         unit if class_ is None else class_,  # pyright: ignore[reportArgumentType]
         shape=(size, size),
         window=window,
         target=target,
-        preset=options.preset,
+        preset=common.preset,
         driver=watch,
-        **_steps(options),
+        **_steps(common),
     )
     image = jnp.clip(result.image, 0, 1)
-    images.save(output, image, overwrite=options.force)
+    images.save(output, image, overwrite=common.force)
     record = {"class": class_, "layer": layer, "unit": unit, **_record(watch)}
     if class_ is not None:
         record["classes"] = phi.classify(image)
-        if not options.quiet:
+        if not common.quiet:
             print(", ".join(f"{name} {p:.1%}" for name, p in record["classes"]))
-    _finish("activate", None, output, phi, options, [record])
+    _finish("activate", None, output, phi, common, [record])
     watch.conclude()
 
 

@@ -1,5 +1,6 @@
 """The command line of the impedance to noise: `dipjax impedance photo.png -o curves.png`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from dipjax import checks, features, images, report, tasks
+from dipjax.cli_restore import whole
 from dipjax.fitting import Restoration
 from dipjax.tasks.impedance import KINDS, targets
 
@@ -34,7 +36,8 @@ def impedance(
     could learn each of them, and learns what is natural first: this is the whole prior.
 
     Args:
-        input: the picture; its centre is taken, resized to --size.
+        input: the picture; its centre is taken, resized to --size. A smaller one is enlarged, and
+            what is smooth is learnt sooner. Transparency is left out.
         output: the figure, .png, .pdf, .svg or .jpg.
         size: height and width of what is fitted.
         preset: "fast" (a narrow network, 500 steps) or "paper" (the published one, 10000 steps).
@@ -53,11 +56,15 @@ def impedance(
         raise ValueError(f"--size {size}: must be from 8 to 4096")
     x = features.centred(jnp.asarray(picture.colour), size)
     key, watch = jax.random.key(seed), report.Watch(quiet=quiet)
-    fits = _fits(key, x, watch, {"preset": preset} | ({} if steps is None else {"steps": steps}))
+    settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
+    task = partial(tasks.noise_impedance, key, x, **settings)
+    settings["generator"] = whole(task, (size, size, x.shape[2]), advice="give a smaller --size")
+    fits = _fits(key, x, watch, settings)
 
     curves = {kind: np.asarray(f.loss)[: int(f.stopped_at)] / x.size for kind, f in fits.items()}
-    fitted = {k: {k: y, "learnt": fits[k].last} for k, y in targets(key, x).items() if k in fits}
     step = 1 + np.arange(max(map(len, curves.values())))
+    made = targets(key, x)
+    fitted = {k: {k: made[k], f"after {len(curves[k])} steps": fits[k].last} for k in fits}
     figure = report.draw_curves(step, {k: c[None] for k, c in curves.items()}, fitted)
     images.write_bytes(output, report.render(figure, output.suffix.lower().removeprefix(".")))
     if json:
@@ -84,7 +91,7 @@ def table(curves: dict[str, np.ndarray]) -> str:
     """The mean squared errors after some steps, in columns."""
     last = max(map(len, curves.values()))
     looks = [*(n for n in LOOKS if n < last), last]
-    lines = [f"{'step':16}" + "".join(f"{n:>9}" for n in looks)]
+    lines = ["mean squared error after so many steps", " " * 16 + "".join(f"{n:>9}" for n in looks)]
     for kind, curve in curves.items():
         cells = (f"{curve[n - 1]:9.5f}" if n <= len(curve) else f"{'-':>9}" for n in looks)
         lines.append(f"{kind:16}" + "".join(cells))

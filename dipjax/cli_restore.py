@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,6 +90,14 @@ def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
             "(height, width, channels); they must agree"
         )
     return jnp.asarray(reference)
+
+
+def whole(task: Callable, shape: tuple[int, int, int], factor: int = 1, *, advice: str) -> Any:
+    """The generator of a task that knows no tiles, or one that does the same in less memory."""
+    plan = memory.plan(shape, factor=factor, **memory.needs(tasks.asked(task) or {}))
+    if plan.tile:
+        raise ValueError(f"{plan.text}: too large, {advice}")
+    return plan.generator
 
 
 # --- the run -------------------------------------------------------------------------------

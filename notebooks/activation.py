@@ -12,9 +12,9 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/dipjax/dipjax/blob/main/notebooks/activation.ipynb)
 #
-# The energy is minus one activation of a trained network: the class "black swan", or any other. With a
-# network as the prior the result looks like a picture, though not like a photograph (Ulyanov et
-# al. 2020, IJCV).
+# The energy is how little a trained network is sure of a class, "black swan" or any other, in several
+# views of the picture at once. With a network as the prior the result looks like a picture, though
+# not like a photograph (Ulyanov et al. 2020, IJCV).
 
 # %%
 # !pip install -q "dipjax[demo,weights] @ git+https://github.com/dipjax/dipjax" $(nvidia-smi > /dev/null 2>&1 && echo "jax[cuda12]")

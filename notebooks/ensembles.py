@@ -33,10 +33,10 @@ TINY = "DIPJAX_TINY" in os.environ  # the tests run this notebook with little of
 tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY else {}
 
 # %%
-key = jax.random.key(0)
+key, noise_key = jax.random.split(jax.random.key(0))
 size = 32 if TINY else 128
 x = jnp.asarray(data.chelsea()[100 : 100 + size, 150 : 150 + size] / 255, jnp.float32)
-y = dipjax.noise.gaussian(key, x, 25 / 255)
+y = dipjax.noise.gaussian(noise_key, x, 25 / 255)
 
 one = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)  # a single one, to look at
 

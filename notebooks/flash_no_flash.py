@@ -36,7 +36,7 @@ tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY
 # Your own: two aligned pictures of the same size, by `dipjax.images.load`.
 
 # %%
-key = jax.random.key(0)
+key, noise_key = jax.random.split(jax.random.key(0))
 size = 32 if TINY else 192
 x = jnp.asarray(data.coffee()[100 : 100 + size, 200 : 200 + size] / 255, jnp.float32)
 across = jnp.linspace(-1, 1, size)
@@ -44,7 +44,7 @@ lamp = 0.35 + 0.45 * jnp.exp(-2 * (across + 0.7) ** 2)[None, :, None]
 front = jnp.exp(-(across[:, None] ** 2 + across[None] ** 2))[..., None]
 still = x * lamp * jnp.array([[[1.0, 0.8, 0.55]]])
 flash = jnp.clip(x * front * jnp.array([[[0.9, 1.0, 1.1]]]), 0, 1)
-dark = dipjax.noise.gaussian(key, still, 0.08)
+dark = dipjax.noise.gaussian(noise_key, still, 0.08)
 
 result = dipjax.flash_no_flash(key, dark, flash, driver=dipjax.live(reference=still), **tiny)
 

@@ -44,7 +44,7 @@ fits = dipjax.noise_impedance(key, x, driver=dipjax.live(), **tiny)
 
 # %%
 for kind, fit in fits.items():
-    plt.loglog(jnp.arange(1, fit.loss.size + 1), fit.loss / x.size, label=kind)
+    plt.semilogx(jnp.arange(1, fit.loss.size + 1), fit.loss / x.size, label=kind)
 plt.xlabel("step")
 plt.ylabel("mean squared error")
 plt.legend()

@@ -34,7 +34,7 @@ TINY = "DIPJAX_TINY" in os.environ  # the tests run this notebook with little of
 tiny = {"steps": 4, "generator": dipjax.Hourglass(widths=(4,), skips=2)} if TINY else {}
 
 # %%
-key = jax.random.key(0)
+key, mask_key = jax.random.split(jax.random.key(0))
 size = 32 if TINY else 192
 x = jnp.asarray(data.coffee()[100 : 100 + size, 200 : 200 + size] / 255, jnp.float32)
 
@@ -58,7 +58,7 @@ restore(jnp.asarray(np.asarray(page) > 128, jnp.float32)[..., None], "text")
 # ## Half of the pixels
 
 # %%
-restore(jax.random.bernoulli(key, 0.5, (size, size, 1)).astype(jnp.float32), "half")
+restore(jax.random.bernoulli(mask_key, 0.5, (size, size, 1)).astype(jnp.float32), "half")
 
 # %% [markdown]
 # ## A hole

@@ -58,4 +58,6 @@ pictures = {
     f"by the file: {psnr(result.image, x):.2f} dB": result.image,
     "true": x,
 }
-dipjax.show(pictures, {f"{i}": image[middle, middle] for i, image in enumerate(pictures.values())})
+dipjax.show(
+    pictures, {f"{name}, a part": image[middle, middle] for name, image in pictures.items()}
+)

@@ -37,10 +37,10 @@ print(jax.devices())  # an accelerator is used where there is one
 # A photograph (Eileen Collins, NASA, public domain) and the same with noise.
 
 # %%
-key = jax.random.key(0)
+key, noise_key, mask_key = jax.random.split(jax.random.key(0), 3)
 size = 32 if TINY else 256
 x = jnp.asarray(data.astronaut()[:size, 100 : 100 + size] / 255, jnp.float32)
-y = dipjax.noise.gaussian(key, x, 25 / 255)
+y = dipjax.noise.gaussian(noise_key, x, 25 / 255)
 
 restored = dipjax.denoise(key, y, driver=dipjax.live(reference=x), **tiny)
 
@@ -49,14 +49,15 @@ dipjax.show({"noisy": y, "restored": restored.image, "true": x})
 
 # %% [markdown]
 # `driver=dipjax.live()` draws while it runs; without it the fit is one compiled function. Your own
-# picture: upload it, and take `y = dipjax.images.load("mine.png")` above.
+# picture: upload it, take `y = dipjax.images.load("mine.png")` above, and leave out `reference=x` and
+# `"true": x`, which are not known of it.
 #
 # ## Any other problem
 # `min_x E(x)` becomes `min_theta E(f_theta(z))`. You write the energy `E`, here for a picture that
 # is seen at half the resolution and with a third of those pixels missing; the rest stays as it is.
 
 # %%
-mask = jax.random.bernoulli(key, 2 / 3, (size // 2, size // 2, 1)).astype(x.dtype)
+mask = jax.random.bernoulli(mask_key, 2 / 3, (size // 2, size // 2, 1)).astype(x.dtype)
 A = dipjax.operators.Mask(mask) @ dipjax.operators.Downsample(2)
 y = A(x)
 

@@ -36,7 +36,7 @@ key = jax.random.key(0)
 factor = 4
 size = 32 if TINY else 256
 x = jnp.asarray(data.astronaut()[:size, 100 : 100 + size] / 255, jnp.float32)
-y = jnp.clip(dipjax.operators.Downsample(factor, "lanczos2")(x), 0, 1)
+y = jnp.clip(dipjax.operators.Downsample(factor)(x), 0, 1)
 
 large = dipjax.super_resolve(key, y, factor=factor, driver=dipjax.live(reference=x), **tiny)
 
@@ -51,4 +51,4 @@ row = {f"{name}: {psnr_y(image, x):.2f} dB": image for name, image in pictures.i
     "true": x
 }
 middle = slice(size // 4, 3 * size // 4)
-dipjax.show(row, {f"{i}": image[middle, middle] for i, image in enumerate(row.values())})
+dipjax.show(row, {f"{name}, the middle": image[middle, middle] for name, image in row.items()})

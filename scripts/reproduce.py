@@ -42,7 +42,7 @@ def main(
 
     Args:
         names: of the experiments, or "all"; "list" shows them, "table" what was measured.
-        scale: tiny (a minute each on two cores), cpu (the fast preset, on crops), fast (on
+        scale: tiny (a minute on two cores, or less), cpu (the fast preset, on crops), fast (on
             whole pictures), paper (the published settings, for a GPU), best (the preset `best` on
             whole pictures, likewise).
         data: the folder with the paper's pictures; a folder that is not there for free ones.

@@ -53,6 +53,7 @@ def test_denoisers_side_by_side(folder, capsys):
     assert run(line) == 0
     assert images.load("figure.png").shape[1] > 1000
     record = json.loads((folder / "out.json").read_text())
+    assert record["options"] == {"sigma": 0.1}
     methods = record["methods"]
     assert next(iter(methods)) == "input" and list(methods)[-1] == "Deep Image Prior"
     assert {"total variation", "Chambolle", "non-local means"} <= set(methods)
@@ -106,7 +107,6 @@ def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
 
 
 def test_the_pictures_are_kept(folder):
-    (folder / "kept").mkdir()
     line = "compare small.png -o f.png --task super-resolve --factor 2 --pictures kept --quiet"
     assert run(line) == 0
     names = {path.name for path in (folder / "kept").iterdir()}
@@ -130,7 +130,8 @@ MISTAKES = {
     "compare small.png -o figure.png --task super-resolve --srresnet net.npz": "enlarges 2 times",
     "compare noisy.png -o figure.png --srresnet net.npz": "enlarges 2 times",
     "compare noisy.png -o figure.png --srresnet true.png": "unknown format",
-    "compare noisy.png -o figure.png --pictures nowhere": "there is no folder",
+    "compare noisy.png -o figure.png --pictures no/where": "No such file",
+    "compare noisy.png -o kept/chambolle.png --pictures kept": "is given twice",
     "compare noisy.png -o figure.png --pictures kept": "kept/bm3d.png': exists already",
 }
 
