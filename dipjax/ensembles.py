@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from dipjax import memory, tasks
+from dipjax import images, memory, tasks
 from dipjax.compiler import compiled, traced
 from dipjax.fitting import FitError, Restoration, fit
 from dipjax.stopping import Reason
@@ -116,10 +116,10 @@ def ensemble(
         return collect(tasks.each(waited, range(count), _driver(fn, settings)))
     if how == "map":
         return _summary(lax.map(one, jnp.arange(count)))
-    many, arrays = _many(fn, data, settings, axes, count)
+    many, mapped, shared = _many(fn, data, settings, axes)
     asked = partial(_asked, fn, arguments(0), settings)
     run = _over_devices if how == "devices" else _over_one
-    fits = run(many, (keys, arrays), batch, asked)
+    fits = run(many, (keys, mapped), shared, batch, asked)
     return _summary(fits if inside else _sound(fits))
 
 
@@ -134,7 +134,7 @@ def collect(fits: Sequence[Restoration]) -> Ensemble:
     return _summary(jax.tree.map(lambda *leaves: jnp.stack(leaves), *fits))
 
 
-def spread(fn: Callable, mesh: Mesh | None = None) -> Callable:
+def spread(fn: Callable, mesh: Mesh | None = None, in_axes: Axes | int = 0) -> Callable:
     """`jax.vmap(fn)` with the members laid over all devices of the process.
 
     A fit that runs inside is the fit of one device, though it draws its own params: the
@@ -144,9 +144,11 @@ def spread(fn: Callable, mesh: Mesh | None = None) -> Callable:
     Args:
         fn: any function of arrays that JAX can trace, `(key, *data) -> pytree of arrays`.
         mesh: whose devices to use, all of them by default; its axes do not matter.
+        in_axes: 0 for members along the leading axis of every argument, or a tuple with 0 or None
+            for each argument; one of None is shared by all members.
 
     Returns:
-        A function that maps `fn` over the leading axis of every argument. Where the devices do
+        A function that maps `fn` over the leading axes of its arguments. Where the devices do
         not divide the members, copies of the last one fill them up and are dropped. Its
         results lie on the devices that made them. Keep it: it holds the compiled program.
 
@@ -155,19 +157,32 @@ def spread(fn: Callable, mesh: Mesh | None = None) -> Callable:
     """
     devices = np.array(jax.local_devices()) if mesh is None else mesh.devices.ravel()
     # Auto, whatever the mesh was: results are then used like any other array.
-    mesh, axis = Mesh(devices, "members", axis_types=(AxisType.Auto,)), PartitionSpec("members")
+    mesh = Mesh(devices, "members", axis_types=(AxisType.Auto,))
+    apart, shared = PartitionSpec("members"), PartitionSpec()
+    specs: Any = apart
+    if isinstance(in_axes, tuple):
+        specs = tuple(shared if axis is None else apart for axis in in_axes)
     mapped = compiled(
-        jax.shard_map(jax.vmap(fn), mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
+        jax.shard_map(
+            jax.vmap(fn, in_axes), mesh=mesh, in_specs=specs, out_specs=apart, check_vma=False
+        )
     )
 
     def over_devices(*arguments):
-        count = _count(None, (0,) * len(arguments), arguments)
+        axes = _axes(in_axes, arguments)
+        count = _count(None, axes, arguments)
+        size = count + -count % devices.size
+
+        def placed(argument, axis):
+            if axis is None or size > count:
+                argument = jax.device_put(argument, NamedSharding(mesh, shared))
+            if axis is None:
+                return argument
+            return jax.device_put(_filled(argument, count, size), NamedSharding(mesh, apart))
+
         # In place of a mesh that the caller has set, which the traced have to do without.
         with nullcontext() if traced(arguments) else jax.set_mesh(mesh):
-            if missing := -count % devices.size:
-                everywhere = NamedSharding(mesh, PartitionSpec())
-                arguments = _filled(jax.device_put(arguments, everywhere), count + missing)
-            results = mapped(*jax.device_put(arguments, NamedSharding(mesh, axis)))
+            results = mapped(*map(placed, arguments, axes))
             return jax.tree.map(lambda leaf: leaf[:count], results)
 
     return over_devices
@@ -196,8 +211,9 @@ def calibration(ensemble: Ensemble, truth: Array) -> Array:
     n = ensemble.members.shape[0]
     if n < 2:
         raise ValueError("calibration needs at least two members, of one there is no spread")
-    if jnp.shape(truth) != ensemble.mean.shape:
-        raise ValueError(f"truth of shape {jnp.shape(truth)} for images {ensemble.mean.shape}")
+    truth = images.check(truth, "truth")
+    if truth.shape != ensemble.mean.shape:
+        raise ValueError(f"truth of shape {truth.shape} for images {ensemble.mean.shape}")
     spread = (n + 1) / (n - 1) * jnp.mean(ensemble.std**2)
     return jnp.sqrt(spread / jnp.mean((ensemble.mean - truth) ** 2))
 
@@ -242,42 +258,42 @@ def _restoration(result: Any) -> Restoration:
     return result
 
 
-def _over_one(many: "_Member", arguments: tuple, batch: int | None, asked: Callable):
+def _over_one(many: "_Member", arguments: tuple, shared, batch: int | None, asked: Callable):
     """On one device, as many at once as fit."""
-    return _rounds(jax.vmap(many), arguments, _batch(batch, _length(arguments), asked))
+    at_once = jax.vmap(many, (0, 0, None))
+    return _rounds(at_once, arguments, shared, _batch(batch, _length(arguments), asked))
 
 
-def _over_devices(many: "_Member", arguments: tuple, batch: int | None, asked: Callable):
+def _over_devices(many: "_Member", arguments: tuple, shared, batch: int | None, asked: Callable):
     """On all devices, and back to one, like the result of any other fit."""
     devices = jax.local_device_count()
     size = devices * _batch(batch, -(-_length(arguments) // devices), asked)
-    fits = _rounds(_spread(many), arguments, size)
+    fits = _rounds(_spread(many, None, (0, 0, None)), arguments, shared, size)
     return fits if traced(fits) else jax.tree.map(jnp.asarray, jax.device_get(fits))
 
 
 _spread = lru_cache(maxsize=8)(spread)
 
 
-def _rounds(many: Callable, arguments: tuple, size: int):
+def _rounds(many: Callable, arguments: tuple, shared: dict[str, Any], size: int):
     """`many` in equal rounds of at most `size` members, so that one program does them all."""
     count = _length(arguments)
     rounds = -(-count // size)
     size = -(-count // rounds)
-    filled, results = _filled(arguments, rounds * size), []
+    filled, results = _filled(arguments, count, rounds * size), []
     for start in range(0, count, size):
         part = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
-        results.append(jax.block_until_ready(many(*jax.tree.map(part, filled))))
+        results.append(jax.block_until_ready(many(*jax.tree.map(part, filled), shared)))
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *results)
 
 
-def _filled(arguments: tuple, count: int) -> tuple:
-    """So many members, of which those too many are copies of the last."""
-    known = _length(arguments)
+def _filled(arguments: Any, known: int, count: int) -> Any:
+    """So many members, of which those beyond the known are copies of the last."""
     index = jnp.minimum(jnp.arange(count), known - 1)
     return arguments if count == known else jax.tree.map(lambda leaf: leaf[index], arguments)
 
 
-def _length(arguments: tuple) -> int:
+def _length(arguments: Any) -> int:
     return jax.tree.leaves(arguments)[0].shape[0]
 
 
@@ -299,24 +315,23 @@ class _Member(NamedTuple):
     data: int
     static: tuple[tuple[str, Any], ...]
 
-    def __call__(self, key: Array, arrays: dict[str, Any]) -> Restoration:
-        given = {**dict(self.static), **arrays}
+    def __call__(self, key: Array, mapped: dict, shared: dict) -> Restoration:
+        given = {**dict(self.static), **mapped, **shared}
         data = [given.pop(str(i)) for i in range(self.data)]
         return _restoration(self.fn(key, *data, **given))
 
 
-def _many(fn: Fit, data: tuple, settings: dict[str, Any], axes: Axes, count: int):
-    """A `_Member`, and what it takes by name: all that cannot be hashed, beginning with N."""
-    given = {**{str(i): datum for i, datum in enumerate(data)}, **settings}
-    mapped = {str(i) for i, axis in enumerate(axes) if axis is not None}
-    arrays = {name: value for name, value in given.items() if not _hashable(value)}
-    static = tuple((name, value) for name, value in given.items() if name not in arrays)
-    shared = lambda leaf: jnp.broadcast_to(leaf, (count, *jnp.shape(leaf)))  # noqa: E731
-    arrays = {
-        name: value if name in mapped else jax.tree.map(shared, value)
-        for name, value in arrays.items()
-    }
-    return _Member(fn, len(data), static), arrays
+def _many(fn: Fit, data: tuple, settings: dict[str, Any], axes: Axes):
+    """A `_Member`, and what it takes by name: the members' own, and what all share.
+
+    What can be hashed is a part of the program.
+    """
+    named = {str(i): datum for i, datum in enumerate(data)}
+    mapped = {str(i): named[str(i)] for i, axis in enumerate(axes) if axis is not None}
+    given = {name: value for name, value in (named | settings).items() if name not in mapped}
+    static = tuple((name, value) for name, value in given.items() if _hashable(value))
+    shared = {name: value for name, value in given.items() if name not in dict(static)}
+    return _Member(fn, len(data), static), mapped, shared
 
 
 def _hashable(value: Any) -> bool:
@@ -331,7 +346,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _axes(in_axes: int | Axes | None, data: tuple) -> Axes:
-    axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(data)
+    axes = tuple(in_axes) if isinstance(in_axes, tuple | list) else (in_axes,) * len(data)
     if len(axes) != len(data):
         raise ValueError(f"in_axes {in_axes}: one for each of the {len(data)} data is needed")
     return axes

@@ -240,7 +240,9 @@ def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
     )
     monkeypatch.setattr(ensembles, "memory", memory)
     rounds = []
-    monkeypatch.setattr(ensembles, "_rounds", lambda many, arguments, size: rounds.append(size))
+    monkeypatch.setattr(
+        ensembles, "_rounds", lambda many, arguments, shared, size: rounds.append(size)
+    )
     for name in ("_sound", "_summary"):
         monkeypatch.setattr(ensembles, name, lambda fits: fits)
 

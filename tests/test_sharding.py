@@ -88,6 +88,21 @@ def test_under_a_trace_and_two_devices(key):
     np.testing.assert_array_equal(jax.jit(double)(ys), 2 * ys)
 
 
+@pytest.mark.parametrize("members", [3, 4])
+def test_what_all_share_is_not_copied_for_each(key, members):
+    """It comes as it is, without a leading axis; and once to each device, not to each member."""
+    ys, table = jax.random.uniform(key, (members, 2)), {"a": jnp.arange(2.0), "b": jnp.ones(3)}
+    seen = []
+
+    def scaled(y, table):
+        seen.append(type(table["b"]).__name__ == "BatchTracer")
+        return y * table["a"] + table["b"].sum()
+
+    result = spread(scaled, in_axes=(0, None))(ys, table)
+    np.testing.assert_allclose(result, ys * jnp.arange(2.0)[None] + 3, rtol=1e-6)
+    assert seen and not any(seen)
+
+
 def test_leading_axes_have_to_agree(key):
     with pytest.raises(ValueError, match=r"they count \[2, 3\]"):
         spread(jnp.add)(jnp.ones((2, 1)), jnp.ones((3, 1)))
