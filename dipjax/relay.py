@@ -8,19 +8,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax import fitting, images
+from dipjax import codes, fitting, images
 from dipjax.fitting import FitState, Restoration, Run
 from dipjax.objectives import Objective
 from dipjax.operators import Operator
 
 Array = jax.Array
+
+# Of a module: its place in another, and whether it recomputes instead of storing.
+LEFT_OUT = ("parent", "name", "remat")
 
 
 @dataclass
@@ -50,8 +54,8 @@ class Relay:
         """Whether its driver says that something other than a rule ended a fit."""
         return getattr(self.driver, "ended", False)
 
-    def __call__(self, key: Array, objective, shape, *, steps: int, **settings) -> Restoration:
-        if self.leaves is not None:
+    def __call__(self, key: Array, objective, shape, *, steps: int = 2000, **settings):
+        if self.leaves is not None and self.warm < 1:
             self.end, self.leaves = _unflatten(self.leaves, key, objective, shape, **settings), None
         if self.end is not None and self.warm < 1:
             steps = max(1, round(self.warm * steps))
@@ -62,10 +66,11 @@ class Relay:
         return result
 
 
-def _unflatten(leaves, key, objective, shape, *, generator, optimizer, code, **_) -> FitState:
+def _unflatten(leaves, key, objective, shape, *, code=codes.uniform, **settings) -> FitState:
     """The state of such a fit, without its code, from its arrays."""
-    z = jax.eval_shape(code, key, shape) if callable(code) else code
-    state = jax.eval_shape(fitting.fitter(objective, generator, optimizer).init, key, z)
+    given = {k: v for k, v in settings.items() if k in ("generator", "optimizer") and v is not None}
+    z, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
+    state = jax.eval_shape(fitting.fitter(objective, **given).init, key, z)
     structure = jax.tree.structure(state._replace(z=None))
     return jax.tree.unflatten(structure, map(jnp.asarray, leaves))
 
@@ -74,6 +79,7 @@ def _unflatten(leaves, key, objective, shape, *, generator, optimizer, code, **_
 class Shelf:
     """A folder of finished tiles, `0.npy` and so on, and of the state that the last one left.
 
+    The state is there before its tile: whatever is cut off, one of a tile that is there is kept.
     A text tells what they are tiles of. Every file is written in whole or not at all.
     """
 
@@ -94,19 +100,24 @@ class Shelf:
         """A tile that is here; the relay goes on from the last that was made."""
         if not (self.folder / f"{i}.npy").exists():
             return None
-        if (state := self.folder / "state.npz").exists():  # not where all before was known
+        if (state := self._state(i)).exists():  # of the last tile that was fitted
             with np.load(state) as file:
                 self.relay.leaves = list(file.values())
         return np.load(self.folder / f"{i}.npy")
 
     def write(self, i: int, x: np.ndarray) -> None:
         """Keep a tile, and before it the state to go on from."""
-        tile, state = io.BytesIO(), io.BytesIO()
+        tile, state, older = io.BytesIO(), io.BytesIO(), list(self.folder.glob("state-*.npz"))
         if (end := self.relay.end) is not None:
             np.savez(state, *map(np.asarray, jax.tree.leaves(end._replace(z=None))))
-            images.write_bytes(self.folder / "state.npz", state.getvalue())
+            images.write_bytes(self._state(i), state.getvalue())
         np.save(tile, x)
         images.write_bytes(self.folder / f"{i}.npy", tile.getvalue())
+        for file in older if end is not None else ():
+            file.unlink()
+
+    def _state(self, i: int) -> Path:
+        return self.folder / f"state-{i}.npz"
 
 
 def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
@@ -120,7 +131,8 @@ def mark(task: Callable, key: Array, y: np.ndarray, data, *options: Any) -> str:
 def _named(value: Any, within: tuple[int, ...] = ()) -> str:
     """A value in words that are the same in every process, as its address is not.
 
-    Of a function they are its name and what it holds, such as the patience of a stop rule.
+    Of a function they are its name, its code, and what it holds, such as the patience of a stop
+    rule; of a generator not whether it recomputes instead of storing, which follows the memory.
     """
     if id(value) in within:  # a function that holds itself
         return "..."
@@ -136,6 +148,8 @@ def _named(value: Any, within: tuple[int, ...] = ()) -> str:
             return f"{array.shape} {array.dtype} {digest}"
         case dict():
             return f"{{{all_of(part for item in value.items() for part in item)}}}"
+        case set() | frozenset():
+            return f"{{{', '.join(sorted(_named(v, within) for v in value))}}}"
         case tuple() | list():
             return f"({all_of(value)})"
         case partial():
@@ -143,11 +157,17 @@ def _named(value: Any, within: tuple[int, ...] = ()) -> str:
         case FunctionType():
             held = [cell.cell_contents for cell in value.__closure__ or ()]
             defaults = value.__defaults__, value.__kwdefaults__
-            return f"{value.__module__}.{value.__qualname__}({all_of((held, defaults))})"
-        case Operator() | Objective() if dataclasses.is_dataclass(value):
-            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            parts = held, defaults, value.__code__
+            return f"{value.__module__}.{value.__qualname__}({all_of(parts)})"
+        case CodeType():
+            return f"{value.co_code.hex()} {all_of((value.co_consts, value.co_names))}"
+        case Operator() | Objective() | nn.Module() if dataclasses.is_dataclass(value):
+            names = (f.name for f in dataclasses.fields(value) if f.name not in LEFT_OUT)
+            fields = {name: getattr(value, name) for name in names}
             return f"{type(value).__qualname__}({_named(fields, within)})"
         case type():
             return f"{value.__module__}.{value.__qualname__}"
         case _:
-            return re.sub(r" at 0x[0-9a-f]+", "", f"{type(value).__qualname__} {value!r}")
+            text, addresses = re.subn(r" at 0x[0-9a-f]+", "", repr(value))
+            held = _named(vars(value), within) if addresses and hasattr(value, "__dict__") else ""
+            return f"{type(value).__qualname__} {text}{held}"

@@ -113,7 +113,8 @@ def iterate(
             pixel, or the folder holds something else.
     """
     if isinstance(task, partial):  # what it has been given are settings; those of the call win
-        task, settings = task.func, task.keywords | settings
+        given, settings = task.args, task.keywords | settings
+        task = partial(task.func, *given) if given else task.func
         its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)

@@ -193,19 +193,66 @@ def test_what_is_known_is_copied_and_what_is_all_missing_refused(key):
 # --- a folder of finished tiles ------------------------------------------------------------
 
 
-def test_resumed_is_uninterrupted(key, y, tmp_path):
-    options = dict(TINY, tile=(12, 12), warm=0.5)
-    whole = dipjax.tiled(dipjax.denoise, key, y, **options)
+@pytest.mark.parametrize("task, warm", [("denoise", 0.5), ("enhance", 0.5), ("enhance", 1)])
+def test_resumed_is_uninterrupted(key, y, tmp_path, task, warm):
+    task, options = getattr(dipjax, task), dict(TINY, tile=(12, 12), warm=warm)
+    whole = dipjax.tiled(task, key, y, **options)
     for done in (1, 3, 4):  # each run ends at a tile, and that one is made again
-        run = tiles.iterate(dipjax.denoise, key, y, folder=tmp_path / "tiles", **options)
+        run = tiles.iterate(task, key, y, folder=tmp_path / "tiles", **options)
         for progress in run:
             if progress.done == done:
                 break
         run.close()
     np.testing.assert_array_equal(progress.image, whole)
     assert sorted(file.name for file in (tmp_path / "tiles").iterdir()) == sorted(
-        ["run.txt", "state.npz", "0.npy", "1.npy", "2.npy"]
+        ["run.txt", "state-2.npz", "0.npy", "1.npy", "2.npy"]
     )
+
+
+def test_resumed_where_the_state_was_written_and_its_tile_was_not(key, y, tmp_path):
+    """A tile starts from the end of the one before, never from its own."""
+    options = dict(TINY, tile=(12, 12), warm=0.5, folder=tmp_path / "tiles")
+    whole = dipjax.tiled(dipjax.denoise, key, y, **options | {"folder": None})
+    run = tiles.iterate(dipjax.denoise, key, y, **options)
+    next(run), next(run)
+    kept = {path: path.read_bytes() for path in (tmp_path / "tiles").glob("state-*")}
+    next(run), run.close()
+    (tmp_path / "tiles/1.npy").unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    np.testing.assert_array_equal(dipjax.tiled(dipjax.denoise, key, y, **options), whole)
+
+
+def test_what_a_run_is_known_by(key, y, tmp_path):
+    """Not by what follows the memory, and by the code of its functions."""
+    options = dict(TINY, tile=(20, 8), folder=tmp_path / "tiles")
+    dipjax.tiled(dipjax.denoise, key, y, **options)
+    stores = options["generator"]
+    again = options | {"generator": stores.clone(remat=True), "driver": Counted()}
+    dipjax.tiled(dipjax.denoise, key, y, **again)
+    assert again["driver"].calls == 0
+    for other in (lambda step: 0.0, lambda step: 1.0):
+        folder = {"folder": tmp_path / "jitter", "jitter": other}
+        if folder["folder"].exists():
+            with pytest.raises(ValueError, match="something else"):
+                dipjax.tiled(dipjax.denoise, key, y, **options | folder)
+        else:
+            dipjax.tiled(dipjax.denoise, key, y, **options | folder)
+
+
+def test_a_task_with_arguments_and_a_driver_without_steps(key, y):
+    def task(gain, key, y, *, driver):
+        energy = dipjax.data_term(dipjax.operators.Identity(), y)
+        settings = {k: v for k, v in TINY.items() if k != "steps"}
+        result = driver(key, energy, y.shape, **settings)
+        return result._replace(image=gain * y)
+
+    def driver(key, objective, shape, *, steps, **settings):
+        return dipjax.fit(key, objective, shape, steps=2, **settings)
+
+    options = dict(tile=(20, 8), driver=driver)
+    image = dipjax.tiled(partial(task, 0.5), key, y, **options)
+    np.testing.assert_allclose(image, 0.5 * y, atol=1e-6)
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(key, y, tmp_path):
