@@ -111,6 +111,9 @@ class FitError(RuntimeError):
         )
         self.result = result
 
+    def __reduce__(self):
+        return FitError, (self.result,)
+
 
 class Progress(NamedTuple):
     """A running fit after `step` steps; `state` resumes it (see `iterate`)."""
@@ -395,8 +398,7 @@ def _checked(result: Restoration) -> Restoration:
 @partial(compiled, static_argnames=("settings", "shape", "steps"))
 def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
     run = _start(key, objective, z, settings, shape, steps, start)
-    chunks = -(-steps // min(CHUNK, settings.guard.every))
-    length = -(-steps // chunks)
+    length = min(CHUNK, settings.guard.every, steps)
     run = lax.while_loop(
         lambda run: run.reason == Reason.RUNNING,
         lambda run: _chunk(key, run, objective, settings, length),
@@ -446,6 +448,8 @@ _started = compiled(_start, static_argnames=("settings", "shape", "steps"))
 def _settings(
     generator, shape, optimizer, jitter: Jitter, decay, stop, guard: Guard = GUARD
 ) -> Settings:
+    if guard.every < 1:
+        raise ValueError(f"Guard(every={guard.every}): must be at least 1")
     generator = or_hourglass(generator, shape)
     jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
     return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)

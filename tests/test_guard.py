@@ -1,5 +1,7 @@
 """The guard takes back what ruins a fit: NaN, and a fall of the data fit."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +53,29 @@ def test_a_good_fit_is_left_alone(key, objective):
     alone = jax.jit(lambda key: fit(key, objective, guard=Guard(fall=jnp.inf, every=10**6)))(key)
     assert guarded.setbacks == 0 and guarded.stop_reason == Reason.STEPS
     jax.tree.map(np.testing.assert_array_equal, guarded, alone)
+
+
+@pytest.mark.parametrize("steps", [9, 13])
+def test_fit_keeps_the_points_that_iterate_keeps(key, objective, steps):
+    """Whatever the number of steps: there is nothing that their chunks would divide."""
+    options = dict(jitter=nan_at(5), steps=steps)
+    *_, last = iterate(key, objective, every=4, **options)
+    result = fit(key, objective, **options)
+    assert result.setbacks == 1
+    np.testing.assert_allclose(result.loss, dipjax.finish(last.state).loss, rtol=1e-4)
+
+
+def test_a_failed_fit_comes_out_of_another_process(key, objective):
+    with pytest.raises(dipjax.FitError) as caught:
+        fit(key, objective, jitter=FROM_7)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    np.testing.assert_array_equal(again.result.image, caught.value.result.image)
+
+
+def test_a_guard_of_no_steps_is_refused(key, objective):
+    with pytest.raises(ValueError, match="every=0"):
+        fit(key, objective, guard=Guard(every=0))
 
 
 def test_a_nan_is_taken_back(key, objective):
