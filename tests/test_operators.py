@@ -117,6 +117,21 @@ def test_composition_applies_the_right_one_first(key):
     np.testing.assert_array_equal((mask @ Downsample(2))(x), mask(Downsample(2)(x)))
 
 
+@pytest.mark.parametrize("make", [lambda: Downsample(2), lambda: Lambda(lambda x: x[::2, ::3])])
+def test_an_adjoint_in_a_composition_knows_its_shape(key, make):
+    """`A.T A`, of which neither part was called before, for a shape that is no multiple."""
+    x, A = jax.random.normal(key, (7, 7, 2)), make()
+    expected = A.T(A(x))
+    A = make()
+    np.testing.assert_allclose((A.T @ A)(x), expected, rtol=1e-5, atol=1e-6)
+    check_adjoint(A.T @ A, x.shape)
+
+
+def test_a_picture_of_integers_is_shrunk():
+    x = np.full((8, 8, 3), 200, np.uint8)
+    np.testing.assert_allclose(Downsample(2)(jnp.asarray(x)), 200, rtol=1e-5)
+
+
 def test_shape_is_known_once_called(key):
     A = Mask(jnp.ones((5, 5))) @ Downsample(2)
     assert A.shape is None

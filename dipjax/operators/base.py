@@ -87,6 +87,11 @@ class Compose(Operator):
     def forward(self, x: Array) -> Array:
         return self.outer.forward(self.inner.forward(x))
 
+    def __call__(self, x: Array) -> Array:
+        """Each part learns the shape of its images, too, which an adjoint among them needs."""
+        object.__setattr__(self, "_shape", jnp.shape(x))
+        return self.outer(self.inner(x))
+
     def domain(self, shape: Shape) -> Shape | None:
         middle = self.outer.domain(shape)
         return middle and self.inner.domain(middle)

@@ -18,7 +18,7 @@ class Mask(Operator):
 
     def forward(self, x: Array) -> Array:
         m = self.mask if jnp.ndim(self.mask) == x.ndim else self.mask[..., None]
-        if m.shape[:2] != x.shape[:2] or m.shape[2] not in (1, x.shape[2]):
+        if m.ndim < 3 or m.shape[:2] != x.shape[:2] or m.shape[2] not in (1, x.shape[2]):
             raise ValueError(
                 f"mask of shape {self.mask.shape} does not fit an image of shape {x.shape}"
             )
