@@ -166,6 +166,8 @@ def super_resolve(
         raise ValueError(
             f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
         )
+    if common.tile is not None and common.tile < factor**2:
+        raise ValueError(f"--tile {common.tile}: must be at least {factor**2}, the factor squared")
     check_files(output, picture, common, input)
     task = partial(tasks.super_resolve, factor=factor, kernel=kernel, polish=polish)
     restore("super_resolve", picture, input, output, common, task, factor=factor)

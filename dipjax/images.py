@@ -9,7 +9,7 @@ import os
 import secrets
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,8 +59,8 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         name: what to call it in the message.
 
     Returns:
-        `(H, W, C)`; float32 from integers and from float16, in which sums overflow, the given
-        floating type otherwise (float64 becomes float32 unless JAX's x64 is on).
+        `(H, W, C)`; float32 from integers and from shorter floats, in which sums overflow; float64
+        remains where JAX's x64 is on, and is float32 else.
 
     Raises:
         ImageError: wrong rank, no pixels, boolean or other integer type, NaN or infinity, or values
@@ -82,11 +82,16 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         _check_values(np.asarray(x), name)
     x = x if x.ndim == 3 else x[:, :, None]
-    if isinstance(x, np.ndarray):
-        x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX knows no other order of bytes
+    x = native(x)
     if x.dtype.name in WHITE:
         return jnp.asarray(x, jnp.float32) / WHITE[x.dtype.name]
-    return jnp.asarray(x, jnp.float32 if x.dtype == jnp.float16 else None)
+    size = x.dtype.itemsize
+    return jnp.asarray(x.astype("float32" if size < 4 else "float64") if size not in (4, 8) else x)
+
+
+def native(x: Any) -> Any:
+    """The same in this machine's order of bytes: JAX knows no other, and FITS files have one."""
+    return x.astype(x.dtype.newbyteorder("="), copy=False) if isinstance(x, np.ndarray) else x
 
 
 def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:

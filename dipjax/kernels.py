@@ -16,6 +16,8 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from dipjax import images
+
 Array = jax.Array
 
 FINE = 16  # lines through a pixel of a disc, and points of a line of motion along a pixel
@@ -85,7 +87,7 @@ def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
         ValueError: for a kernel of another form, that holds NaN, whose sum is not positive, or that
             is larger than the picture.
     """
-    k = jnp.asarray(kernel)
+    k = jnp.asarray(images.native(kernel))
     k = k.astype(jnp.promote_types(k.dtype, jnp.float32))  # sums of float16 overflow
     k = k[..., 0] if k.ndim == 3 and k.shape[-1] == 1 else k
     if k.ndim != 2 or 0 in k.shape:

@@ -24,9 +24,9 @@ def masked(y: Array, mask: Array) -> tuple[Array, Array]:
         ValueError: for a picture of another shape or range, a mask that does not fit it, has
             other values than 0 and 1, knows all or nothing, or seems to be inverted.
     """
-    m = jnp.asarray(mask)
+    m = jnp.asarray(images.native(mask))
     m = m[..., None] if m.ndim == 2 else m
-    y = jnp.asarray(y)
+    y = jnp.asarray(images.native(y))
     y = y[..., None] if y.ndim == 2 else y
     if m.ndim != 3 or m.shape[:2] != y.shape[:2] or m.shape[2] not in (1, *y.shape[2:]):
         raise ValueError(
@@ -47,7 +47,7 @@ def _check(m: np.ndarray, y: np.ndarray) -> None:
     if np.all(m == 0):
         raise ValueError("the mask says that no pixel is known: there is nothing to start from")
     known = np.broadcast_to(m == 1, y.shape)
-    if np.all(y[known] == 0) and np.any(y[~known] != 0):
+    if np.all(y[known] == 0) and np.any(np.nan_to_num(y[~known]) != 0):
         raise ValueError(
             "all known pixels are black and the missing ones are not: the mask seems to be "
             "inverted, it must be 1 where the picture is known"

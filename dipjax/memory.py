@@ -248,7 +248,8 @@ def plan(
 
     if not sides and (found := first(shape, MARGIN * free)):
         return Plan(found[1], None, f"{text}: fitted{found[0]}" if found[0] else text)
-    sides = tuple(sides or SIDES)
+    least = factor**2  # a tile has as many pixels of the measurement as the factor
+    sides = tuple(sides or [side for side in SIDES if side >= least] or [least])
     for side in sides:
         tile = max(1, min(side, h) // factor), max(1, min(side, w) // factor)
         inside = (tile[0] * factor, tile[1] * factor, c)

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 from jax.core import Tracer
 
+from dipjax import images
 from dipjax.operators import Lambda, Operator
 from dipjax.probes import Probe
 
@@ -279,7 +280,7 @@ def _measurement(y: Array) -> Array:
     """`y` as an array of floats; its values are looked at only where there are some."""
     if not isinstance(y, Tracer) and not np.isfinite(np.asarray(y)).all():
         raise ValueError("the measurement has NaN or infinite values: mask them out")
-    y = jnp.asarray(y)
+    y = jnp.asarray(images.native(y))
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         raise ValueError(f"the measurement is {y.dtype}: convert it to floats on the image's scale")
     return y

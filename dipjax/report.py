@@ -222,8 +222,21 @@ def _changed(module: nn.Module) -> str:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """One record, written in whole or not at all."""
-    images.write_bytes(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+    """One record, written in whole or not at all; None for what is not finite, as JSON has it."""
+    text = json.dumps(_finite(record), indent=2, allow_nan=False)
+    images.write_bytes(path, (text + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _finite(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_finite(part) for part in value]
+        case float():
+            return value if np.isfinite(value) else None
+        case _:
+            return value
 
 
 def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:

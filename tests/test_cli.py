@@ -390,6 +390,14 @@ def test_ctrl_c_ends_all_fits_of_the_preset_best(folder, monkeypatch, of_members
     assert 2 * 20 <= record["steps"] < 4 * 20
 
 
+def test_a_record_holds_no_nan(tmp_path):
+    report.write_json(tmp_path / "a.json", {"loss": [1.0, np.nan], "seconds": {"run": np.inf}})
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "loss": [1.0, None],
+        "seconds": {"run": None},
+    }
+
+
 MISTAKES = {
     "denoise no.png -o out.png": "no.png",
     "denoise text.png -o out.png": "not an image",
@@ -424,6 +432,7 @@ MISTAKES = {
     "super-resolve in.png -o out.png --factor 1": "--factor 1",
     "super-resolve in.png -o out.png --factor -2": "--factor -2",
     "super-resolve in.png -o out.png --factor 7": "--factor 7",
+    "super-resolve in.png -o out.png --factor 5 --tile 24": "--tile 24: must be at least 25",
     "inpaint in.png -o out.png": "give one of",
     "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
     "inpaint in.png -o out.png --mask-alpha": "no alpha channel",

@@ -388,6 +388,11 @@ def test_classify_gives_probabilities_of_names(squeeze):
     assert sum(p for _, p in found) == pytest.approx(1, abs=1e-4)
 
 
+def test_a_part_of_a_network_has_no_classes(squeeze):
+    with pytest.raises(ValueError, match="ask the whole network"):
+        squeeze.upto("conv10").classify(jnp.zeros((40, 50, 3)))
+
+
 # --- classes and mistakes ------------------------------------------------------------------
 
 

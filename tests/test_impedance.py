@@ -126,7 +126,7 @@ MISTAKES = {
     "impedance in.png -o grey.png": "exists already",
     "impedance in.png -o out.xyz": "unknown suffix",
     "impedance in.png -o out.png --size 4": "--size 4",
-    "impedance in.png -o out.png --size 256": "too large, give a smaller --size",
+    "impedance in.png -o out.png --size 512": "too large, give a smaller --size",
     "impedance in.png -o out.png --steps 0": "--steps 0",
     "impedance in.png -o out.png --seed -1": "--seed -1",
     "impedance in.png -o out.png --json out.png": "is given twice",
@@ -137,7 +137,7 @@ MISTAKES = {
 def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     files = {path: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
-    monkeypatch.setattr(memory, "free_memory", lambda: 2**28 if "256" in line else 2**33)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**29 if "512" in line else 2**33)
     assert run(line) == 2
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1

@@ -509,6 +509,25 @@ def test_bad_masks(key, x, mask, message):
         dipjax.inpaint(key, x, mask)
 
 
+def test_black_with_holes_of_nan_is_no_inverted_mask(key, x, mask):
+    y = jnp.where(mask[..., None], 0, jnp.nan)
+    dipjax.inpaint(key, y, mask, driver=recorded)
+    assert not recorded.objective.y.any()
+
+
+def test_other_orders_of_bytes_are_taken(key, x, mask):
+    """As FITS files have them."""
+    y = np.asarray(x).astype(">f4")
+    dipjax.inpaint(key, y, np.asarray(mask).astype(">f4"), driver=recorded)
+    np.testing.assert_array_equal(recorded.objective.y, jnp.where(mask[..., None], x, 0))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_short_floats_are_denoised(key, x, dtype):
+    result = dipjax.denoise(key, x.astype(dtype), **TINY)
+    assert result.image.dtype == jnp.float32 and jnp.isfinite(result.image).all()
+
+
 def test_an_inverted_mask_is_noticed(key, x, mask):
     y = jnp.where(mask[..., None], x, 0)
     with pytest.raises(ValueError, match="seems to be inverted"):

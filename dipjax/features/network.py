@@ -176,6 +176,8 @@ class Network:
             ValueError: where the weights do not reach the classes, or for a bad picture.
         """
         self.class_layer  # noqa: B018 raises where there are no classes
+        if self.layers[-1] != self.whole[-1][0]:
+            raise ValueError(f"{self.name} ends at {self.layers[-1]} here: ask the whole network")
         view = centred(images.check(image), self.size)
         probabilities = np.asarray(self(self.layers[-1])(view))
         order = np.argsort(-probabilities[0, 0], kind="stable")[:top]
