@@ -460,7 +460,7 @@ def test_check_takes_lists_pillow_and_other_floats():
     pillow: Any = Image.fromarray(samples(3))
     assert images.check(nested).shape == (1, 2, 1)
     assert images.check(pillow).shape == (5, 7, 3)
-    assert images.check(jnp.zeros((5, 7), jnp.bfloat16)).dtype == jnp.bfloat16
+    assert images.check(jnp.zeros((5, 7), jnp.bfloat16)).dtype == jnp.float32
     assert images.check(np.zeros((5, 7), np.float16)).dtype == jnp.float32
     for kind in (">f4", ">f8", ">u2"):  # as FITS has them
         x = images.check(np.ones((5, 7), kind))
