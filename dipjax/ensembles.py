@@ -75,8 +75,9 @@ def ensemble(
         members: how many; 8 by default, or as many as the data hold along `in_axes`.
         in_axes: None where all members share the data, an axis of the data that counts the
             members, or a tuple with one of these for each, as in `jax.vmap`.
-        how: "map" is one after another, in a Python loop that Ctrl-C can end (`lax.map` inside a
-            trace); "vmap" is at once on one device; "devices" is `spread` over all of them.
+        how: "map" is one after another, in a Python loop that Ctrl-C can end, with what is
+            finished where a `driver` knows of it (`lax.map` inside a trace); "vmap" is at once on
+            one device; "devices" is `spread` over all of them.
             "auto" takes map on a CPU, where it costs what single fits cost, and wherever a
             `driver` is among the settings; vmap on one accelerator, devices on several.
         batch: how many members at once on each device, for vmap and devices; by default as

@@ -101,7 +101,10 @@ class Restoration(NamedTuple):
 
 
 class FitError(RuntimeError):
-    """A fit that failed again and again; `.result` is the `Restoration` of its best image."""
+    """A fit that failed again and again; `.result` is the `Restoration` of its best image.
+
+    Of a task it is what was fitted, without what the task would have made of it then.
+    """
 
     def __init__(self, result: Restoration):
         super().__init__(
@@ -236,7 +239,8 @@ def fit(
             the paper's `Hourglass` by default.
         code: `z`, an array or a function `(key, shape) -> z` such as those in `codes`.
         optimizer: any optax transformation. Make it once: a new one compiles again.
-        jitter: noise on the code at each step, a number or a schedule (sigma_p in the paper).
+        jitter: noise on the code at each step, a number of Python or a schedule (sigma_p in the
+            paper).
         decay: of the average of the iterates, in [0, 1), or a schedule of the number of those
             before.
         steps: at most this many.
@@ -288,7 +292,7 @@ def iterate(
 
     Yields:
         `Progress`. Its `state` is valid until the next one is asked for (its memory is used
-        again): copy it to keep it. The images stay.
+        again): copy it to keep it. The images stay. Nothing for a `state` that is at its end.
 
     Raises:
         FitError: after the last `Progress`, when the guard gives up; it has the result.

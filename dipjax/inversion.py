@@ -280,10 +280,6 @@ def _targets(target, phi: Network, weights: Mapping[str, float], shape):
         size = shape or (phi.size, phi.size)
         return _checked(target, phi, weights, size), size
     x = images.check(target)
-    if x.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"a picture of {x.shape[-1]} channels: a network sees RGB, leave out alpha"
-        )
     x = jnp.broadcast_to(x, (*x.shape[:2], 3)) if x.shape[-1] == 1 else x
     return phi.activations(x, weights.keys()), shape or x.shape[:2]
 

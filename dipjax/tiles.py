@@ -66,7 +66,7 @@ def tiled(task: Task, key: Array, y: ArrayLike, *data: ArrayLike, **options: Any
         **options: see `iterate`.
 
     Returns:
-        The restored image (h * factor, w * factor, C), float32.
+        The restored image (h * factor, w * factor, C), floats.
 
     Raises:
         ValueError: before any compute, see `iterate`.

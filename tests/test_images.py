@@ -461,7 +461,8 @@ def test_check_takes_lists_pillow_and_other_floats():
     assert images.check(nested).shape == (1, 2, 1)
     assert images.check(pillow).shape == (5, 7, 3)
     assert images.check(jnp.zeros((5, 7), jnp.bfloat16)).dtype == jnp.float32
-    assert images.check(np.zeros((5, 7), np.float16)).dtype == jnp.float32
+    for kind in (np.float16, np.longdouble):
+        assert images.check(np.zeros((5, 7), kind)).dtype == jnp.float32
     for kind in (">f4", ">f8", ">u2"):  # as FITS has them
         x = images.check(np.ones((5, 7), kind))
         np.testing.assert_allclose(x, 1 / 65535 if kind == ">u2" else 1, rtol=1e-6)

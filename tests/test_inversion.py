@@ -315,6 +315,7 @@ def test_mistakes_come_before_any_step(key, phi, x):
         (dict(target=jnp.zeros((9, 9, 64)), layer="conv1"), "images of 227 x 227, not .9, 9, 64"),
         (dict(target={"fire2": x}, layer="conv1"), r"activations of \['fire2'\] for"),
         (dict(target=x[None], layer="conv1"), "one image"),
+        (dict(target=jnp.ones((40, 40, 4)), layer="conv1"), "takes RGB images"),
     ]
     for options, message in cases:
         with pytest.raises(ValueError, match=message):
