@@ -139,6 +139,17 @@ def huber(prediction: Array, y: Array, delta: float = 0.1) -> Array:
     return jnp.sum(optax.losses.huber_loss(jnp.abs(prediction - y), delta=delta))
 
 
+def poisson(prediction: Array, y: Array) -> Array:
+    """`sum A x - y + y log(y / A x)`: the noise of counted photons, however many they are.
+
+    By what counts are less likely under `A x` than under `y`, over the number of photons of the
+    value 1. Both are raised by a thousandth, which keeps the logarithm and its gradient finite
+    where it is dark.
+    """
+    p, q = (jnp.maximum(v, 0) + 0.001 for v in (prediction, y))
+    return jnp.sum(p - q + q * jnp.log(q / p))
+
+
 def robust(prediction: Array, y: Array) -> Array:
     """`sum h(|A x - y|)`, `h(r) = r^2` up to 0.2 and `0.4 r - 0.04` beyond (Huber).
 
@@ -149,7 +160,7 @@ def robust(prediction: Array, y: Array) -> Array:
     return 2 * huber(r, jnp.zeros_like(r), delta=0.2)
 
 
-FIDELITIES: dict[str, Fidelity] = {"l2": l2, "l1": l1, "huber": huber}
+FIDELITIES: dict[str, Fidelity] = {"l2": l2, "l1": l1, "huber": huber, "poisson": poisson}
 
 
 @flax.struct.dataclass
@@ -197,14 +208,15 @@ class DataTerm(Objective):
 def data_term(
     operator: Operator | Callable[[Array], Array],
     y: Array,
-    fidelity: Literal["l2", "l1", "huber"] | Fidelity = "l2",
+    fidelity: Literal["l2", "l1", "huber", "poisson"] | Fidelity = "l2",
 ) -> DataTerm:
     """`E(x; y) = fidelity(A(x), y)` for an operator or any traceable function `A`.
 
     Args:
         operator: `A`, image (H, W, C) -> measurement.
         y: the measurement, of the shape that `A` gives.
-        fidelity: "l2" (`sum |A x - y|^2`), "l1", "huber", or a function of (prediction, y).
+        fidelity: "l2" (`sum |A x - y|^2`), "l1", "huber", "poisson", or a function of
+            (prediction, y).
 
     Raises:
         ValueError: for an unknown fidelity, or a measurement of integers or with NaN.

@@ -11,7 +11,7 @@ from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Downsample, Identity
 
 SHAPE = (6, 5, 2)
-FIDELITIES = ("l2", "l1", "huber", lambda prediction, y: jnp.sum((prediction - y) ** 4))
+FIDELITIES = ("l2", "l1", "huber", "poisson", lambda prediction, y: jnp.sum((prediction - y) ** 4))
 
 
 @pytest.fixture
@@ -41,6 +41,17 @@ def test_the_fidelities_are_their_formulas(x):
     r = np.abs(np.asarray(x))
     huber = np.where(r < 0.1, r**2 / 2, 0.1 * (r - 0.05)).sum()
     np.testing.assert_allclose(data_term(Identity(), y, "huber")(x), huber, rtol=1e-6)
+
+
+def test_poisson_is_the_likelihood_of_counts(key):
+    """How much less likely the counts `k = N y` are under `N x`, over `N`."""
+    x, y = jax.random.uniform(key, (2, 6, 5, 1), minval=0.2)
+    N = 1000
+    less = N * (x - y) - N * y * jnp.log(x / y)  # the factorials of the counts are the same
+    energy = data_term(Identity(), y, "poisson")
+    np.testing.assert_allclose(energy(x), less.sum() / N, rtol=0.02)
+    dark = jnp.zeros((6, 5, 1))
+    assert jnp.isfinite(jax.grad(energy)(dark)).all() and jnp.isfinite(energy(dark))
 
 
 def test_a_data_term_takes_any_function(x):

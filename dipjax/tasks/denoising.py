@@ -22,7 +22,7 @@ def denoise(
     y: Array,
     *,
     sigma: float | None = None,
-    fidelity: Literal["auto", "l2", "l1", "huber"] | Fidelity = "auto",
+    fidelity: Literal["auto", "l2", "l1", "huber", "poisson"] | Fidelity = "auto",
     clipped: bool = True,
     polish: bool = True,
     regularizer: Energy | None = None,
