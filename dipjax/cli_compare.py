@@ -74,13 +74,12 @@ def compare(
     true = load_reference(reference, shape)
 
     if task == "denoise":
-        options, methods = {"sigma": sigma}, comparison.denoisers(sigma)
+        options = {"sigma": sigma}
+        methods = comparison.denoisers(sigma)
         recipe = partial(tasks.denoise, **options)
     else:
-        options, methods = (
-            {"factor": factor, "kernel": kernel},
-            comparison.enlargers(factor, trained),
-        )
+        options = {"factor": factor, "kernel": kernel}
+        methods = comparison.enlargers(factor, trained)
         recipe = partial(tasks.super_resolve, **options)
     watch, key = report.Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})

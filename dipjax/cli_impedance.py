@@ -66,7 +66,7 @@ def impedance(
     made = targets(key, x)
     fitted = {k: {k: made[k], f"after {len(curves[k])} steps": fits[k].last} for k in fits}
     figure = report.draw_curves(step, {k: c[None] for k, c in curves.items()}, fitted)
-    images.write_bytes(output, report.render(figure, output.suffix.lower().removeprefix(".")))
+    report.save(output, figure)
     if json:
         report.write_json(json, _record(input, output, preset, size, seed, watch, curves))
     if not quiet:

@@ -246,8 +246,12 @@ def figure(path: Path, rows: Sequence[Sequence[tuple[str, Array]]]) -> None:
         path: of the figure; the suffix chooses the format, one of `FIGURES`.
         rows: of (title, image (H, W, C)).
     """
-    format = path.suffix.lower().removeprefix(".")
-    images.write_bytes(path, render(draw(rows), format))
+    save(path, draw(rows))
+
+
+def save(path: Path, fig) -> None:
+    """A figure of matplotlib as a file, in the format of its suffix, whole or not at all."""
+    images.write_bytes(path, render(fig, path.suffix.lower().removeprefix(".")))
 
 
 def draw(rows: Sequence[Sequence[tuple[str, Array]]]):

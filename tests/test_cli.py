@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from command import run
 from PIL import Image
 
 import dipjax
-from dipjax import cli, images, kernels, memory, report, tasks
+from dipjax import images, kernels, memory, report, tasks
 from dipjax.generators import Hourglass
 
 RNG = np.random.default_rng(0)
@@ -38,14 +39,6 @@ def folder(tmp_path, monkeypatch):
     images.save("true.png", PIXELS * 0.9)
     images.save("point.png", np.outer([0, 1, 0], [0.5, 1, 0.5]))
     return tmp_path
-
-
-def run(line):
-    """The exit status of `dipjax LINE`, whether the parser or a task gives it."""
-    try:
-        return cli.main(line.split())
-    except SystemExit as exit:
-        return exit.code
 
 
 def test_denoise(folder, capsys):

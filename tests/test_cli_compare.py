@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from command import run
 
-from dipjax import baselines, cli, comparison, images, presets, report, tasks
+from dipjax import baselines, comparison, images, presets, report, tasks
 from dipjax.baselines import SRResNet, srresnet
 from dipjax.generators import Hourglass
 
@@ -38,13 +39,6 @@ def folder(tmp_path, monkeypatch):
     variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32) / 9, shapes)
     srresnet.save("net.npz", network, variables)
     return tmp_path
-
-
-def run(line):
-    try:
-        return cli.main(line.split())
-    except SystemExit as exit:
-        return exit.code
 
 
 @pytest.mark.slow

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from command import run
 
 import dipjax
-from dipjax import cli, images, memory, report, tasks
+from dipjax import images, memory, report, tasks
 from dipjax.generators import Hourglass
 from dipjax.tasks.impedance import KINDS, targets
 
@@ -74,13 +75,6 @@ def folder(tmp_path, monkeypatch):
     images.save("in.png", rng.random((20, 30, 3)))
     images.save("grey.png", rng.random((16, 16, 1)))
     return tmp_path
-
-
-def run(line):
-    try:
-        return cli.main(line.split())
-    except SystemExit as exit:
-        return exit.code
 
 
 def test_curves_of_a_picture(folder, capsys):
