@@ -28,11 +28,11 @@ from dipjax import (
 )
 from dipjax import demo as demonstration
 from dipjax.cli_restore import COMMON, Options, check_files, restore
-from dipjax.fitting import FitError
 from dipjax.generators import Hourglass
 from dipjax.images import Picture
 from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
+from dipjax.restoration import FitError
 
 Output = Annotated[Path, arg(aliases=["-o"])]
 Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from dipjax import checks, features, images, report, tasks
 from dipjax.cli_restore import whole
-from dipjax.fitting import Restoration
+from dipjax.restoration import Restoration
 from dipjax.tasks.impedance import KINDS, targets
 
 Array = jax.Array

@@ -21,7 +21,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from dipjax import images, memory, tasks
 from dipjax.compiler import compiled, traced
-from dipjax.fitting import FitError, Restoration, fit
+from dipjax.fitting import fit
+from dipjax.restoration import FitError, Restoration
 from dipjax.stopping import Reason
 
 Array = jax.Array

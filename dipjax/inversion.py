@@ -24,12 +24,13 @@ import optax
 from dipjax import codes, images
 from dipjax.features.network import Network, class_index
 from dipjax.features.objectives import FeatureError, MinusActivation, MinusClass, Statistics, gram
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.generators import Pixels
 from dipjax.guard import Guard
 from dipjax.objectives import Objective, TotalVariation
 from dipjax.optimizers import adam, parameter_noise
 from dipjax.presets import OPTIMIZERS, TAPERED, Preset, choose, paper_hourglass
+from dipjax.restoration import Restoration
 from dipjax.tasks import Driver
 
 Array = jax.Array

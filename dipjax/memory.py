@@ -20,9 +20,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from dipjax import codes, fitting, grids, stopping
+from dipjax import codes, grids, stopping
 from dipjax.codes import Code
 from dipjax.generators.hourglass import or_hourglass
+from dipjax.run import Settings, begin
+from dipjax.step import ADAM
 
 Array = jax.Array
 
@@ -46,7 +48,7 @@ def estimate_memory(
     dtype: DTypeLike | None = None,
     *,
     code: Code | Array = codes.uniform,
-    optimizer: Any = fitting.ADAM,
+    optimizer: Any = ADAM,
 ) -> int:
     """The forecast of the peak memory of a fit, in bytes: nothing is compiled or computed.
 
@@ -88,10 +90,10 @@ def account(
     shape: tuple[int, int, int], generator: Any, z: jax.ShapeDtypeStruct, optimizer: Any
 ) -> Account:
     """What a trace of a fit tells, see `estimate_memory`; `z` is the shape of the code."""
-    settings = fitting._settings(generator, shape, optimizer, 0, 0.99, stopping.never())
+    settings = Settings.of(shape, generator, optimizer, 0, 0.99, stopping.never())
 
     def traced(key: Array, z: Array):
-        run = fitting._start(key, jnp.sum, z, settings, shape, 1)
+        run = begin(key, jnp.sum, z, settings, shape, 1)
         _, pull = jax.vjp(lambda params: generator.apply(params, z), run.fit.params)
         return run, pull
 

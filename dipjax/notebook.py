@@ -18,7 +18,9 @@ from jax.typing import ArrayLike
 from PIL import Image
 
 from dipjax import fitting, images, interruption, report
-from dipjax.fitting import CHUNK, Progress, Restoration
+from dipjax.fitting import CHUNK, Progress
+from dipjax.restoration import Restoration
+from dipjax.run import finish
 from dipjax.tasks import Driver
 
 Array = jax.Array
@@ -49,7 +51,7 @@ def live(reference: ArrayLike | None = None, *, every: int = 2 * CHUNK) -> Drive
                 if caught:
                     break
         assert progress is not None  # a fit makes at least one step
-        return fitting.finish(progress.state)
+        return finish(progress.state)
 
     return driver
 

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import codes, stopping
-from dipjax.fitting import ADAM
 from dipjax.generators import Hourglass
 from dipjax.guard import Guard
 from dipjax.objectives import Objective, hold_out
 from dipjax.optimizers import adam
+from dipjax.step import ADAM
 from dipjax.stopping import Tracker
 
 Array = jax.Array

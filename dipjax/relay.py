@@ -17,9 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax import codes, fitting, images
-from dipjax.fitting import FitState, Restoration, Run
 from dipjax.objectives import Objective
 from dipjax.operators import Operator
+from dipjax.restoration import Restoration
+from dipjax.run import Run, finish
+from dipjax.step import FitState, fitter
 
 Array = jax.Array
 
@@ -37,7 +39,7 @@ class Loop:
         for progress in fitting.iterate(key, objective, shape, **settings):
             self.state = progress.state
         assert self.state is not None  # a fit makes at least one step
-        return fitting.finish(self.state)
+        return finish(self.state)
 
 
 @dataclass
@@ -70,7 +72,7 @@ def _unflatten(leaves, key, objective, shape, *, code=codes.uniform, **settings)
     """The state of such a fit, without its code, from its arrays."""
     given = {k: v for k, v in settings.items() if k in ("generator", "optimizer") and v is not None}
     z, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
-    state = jax.eval_shape(fitting.fitter(objective, **given).init, key, z)
+    state = jax.eval_shape(fitter(objective, **given).init, key, z)
     structure = jax.tree.structure(state._replace(z=None))
     return jax.tree.unflatten(structure, map(jnp.asarray, leaves))
 

@@ -21,8 +21,10 @@ from tqdm import tqdm
 
 import dipjax
 from dipjax import cache, fitting, images, interruption, metrics, presets, tiles
-from dipjax.fitting import FitError, Progress, Restoration
+from dipjax.fitting import Progress
 from dipjax.objectives import Scaled
+from dipjax.restoration import FitError, Restoration
+from dipjax.run import Run, finish
 from dipjax.stopping import Reason
 
 Array = jax.Array
@@ -62,7 +64,7 @@ class Watch:
     error: FitError | None = None
     label: str = ""
     caught: list[int] = field(default_factory=list)
-    state: fitting.Run | None = None
+    state: Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -106,7 +108,7 @@ class Watch:
         assert progress is not None  # a fit makes at least one step
         self.state, self.steps = progress.state, progress.step
         self.seconds = _seconds(np.diff(times))
-        result = fitting.finish(progress.state)
+        result = finish(progress.state)
         self.reason = str(Reason(int(result.stop_reason)))
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return result

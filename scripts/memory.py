@@ -23,6 +23,7 @@ import tyro
 
 import dipjax
 from dipjax import fitting, memory, report, tasks
+from dipjax.run import Settings
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FITS = [("paper", n, n, False) for n in (96, 192, 256)]
@@ -49,11 +50,11 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     forecast = memory.estimate_memory(shape, generator, code=chosen["code"])
 
     before = peak()
-    settings = partial(fitting._settings, generator, shape, chosen["optimizer"], chosen["jitter"])
+    settings = partial(Settings.of, shape, generator, chosen["optimizer"], chosen["jitter"])
     settings = settings(chosen["decay"], dipjax.stopping.never())
     z, key = dipjax.codes.drawn(key, chosen["code"], shape)
     parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
-    run = fitting._started(key, objective, z, settings, shape, 2 * CHUNK)
+    run = fitting._begun(key, objective, z, settings, shape, 2 * CHUNK)
     advance = fitting._advance.program().lower(key, run, objective, settings, CHUNK).compile()
     for _ in range(2):
         run, *images = advance(key, run, objective)

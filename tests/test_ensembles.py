@@ -12,10 +12,10 @@ import pytest
 import dipjax
 from dipjax import ensembles, fitting
 from dipjax.ensembles import Ensemble, calibration, ensemble
-from dipjax.fitting import Restoration
 from dipjax.generators import Hourglass
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
+from dipjax.restoration import Restoration
 from dipjax.stopping import Reason
 
 SHAPE = (8, 6, 3)

@@ -10,11 +10,11 @@ import pytest
 
 import dipjax
 from dipjax import guard, report
-from dipjax.fitting import FitState
 from dipjax.generators import Hourglass
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
+from dipjax.step import FitState
 from dipjax.stopping import Reason
 
 SHAPE = (8, 6, 1)

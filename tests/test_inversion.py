@@ -14,8 +14,8 @@ from dipjax import features, inversion, optimizers
 from dipjax.features import FeatureError, MinusActivation
 from dipjax.features.objectives import gram
 from dipjax.features.squeezenet import V1_1
-from dipjax.fitting import Restoration
 from dipjax.generators import Pixels
+from dipjax.restoration import Restoration
 
 # Pixels compile in a moment; the presets and one test have a network.
 TINY = dict(preset="tv", steps=2)

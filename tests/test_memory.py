@@ -6,10 +6,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import dipjax
 from dipjax import Hourglass, estimate_memory, fitting, memory
+from dipjax.run import Settings, begin
 
 GIB = 2**30
 SMALL = Hourglass(widths=(8,), skips=2)
@@ -28,11 +30,9 @@ def allocated(key, generator, shape, objective=None, code=dipjax.codes.uniform):
     """Bytes that XLA plans for the chunk of a fit: its arguments and its temporary buffers."""
     z, key = dipjax.codes.drawn(key, code, shape)
     objective = objective or dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
-    settings = fitting._settings(
-        generator, shape, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never()
-    )
+    settings = Settings.of(shape, generator, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never())
     run = jax.eval_shape(
-        partial(fitting._start, settings=settings, shape=shape, steps=4),
+        partial(begin, settings=settings, shape=shape, steps=4),
         key,
         objective,
         z,
@@ -79,7 +79,7 @@ def test_code_and_optimiser_count():
     narrow = partial(dipjax.codes.uniform, channels=2)
     assert estimate_memory((64, 64, 3), SMALL, code=narrow) < one
     assert estimate_memory((64, 64, 3), SMALL, code=jnp.zeros((64, 64, 2))) < one
-    sgd = dipjax.fitting.optax.sgd(0.1)
+    sgd = optax.sgd(0.1)
     params = jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((64, 64, 32)))
     moments = one - estimate_memory((64, 64, 3), SMALL, optimizer=sgd)
     adam = 2 * memory._bytes(params) + 4  # and its count of steps

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import fitting, kernels, noise, objectives, polish, presets, tasks
-from dipjax.fitting import Restoration
+from dipjax import kernels, noise, objectives, polish, presets, tasks
 from dipjax.operators import Blur, Downsample, Fourier, Lambda, Mask, Radon
+from dipjax.restoration import IMAGES, Restoration
 from dipjax.tasks import deblurring, reconstruction
 
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=2, stop=dipjax.stopping.never())
@@ -76,7 +76,7 @@ def test_deblur_sees_beyond_the_picture(key, x):
     assert isinstance(recorded.objective.operator, Blur)
     np.testing.assert_allclose(recorded.objective.operator.kernel, k, rtol=1e-6)
     result = dipjax.deblur(key, x, k, polish=False, **TINY)
-    assert {getattr(result, name).shape for name in fitting.IMAGES} == {x.shape}
+    assert {getattr(result, name).shape for name in IMAGES} == {x.shape}
     np.testing.assert_array_equal(result.image, result.average)
 
 

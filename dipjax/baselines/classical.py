@@ -21,10 +21,11 @@ from jax.typing import ArrayLike
 
 from dipjax import images, noise
 from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
-from dipjax.fitting import ADAM, fit
+from dipjax.fitting import fit
 from dipjax.generators import Pixels
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Identity, Radon
+from dipjax.step import ADAM
 
 Array = jax.Array
 Denoiser = Callable[..., Array]

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import images, kernels, noise
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Blur, Operator
 from dipjax.polish import BLURRED, EXACT, refined
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
 
 Array = jax.Array

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import clipping, images, noise, stopping
-from dipjax.fitting import Energy, Restoration, fit
+from dipjax.fitting import fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
 from dipjax.presets import PRESETS, by_risk, enough
+from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
+from dipjax.step import Energy
 from dipjax.tasks.recipe import Driver, behind, fitted
 
 Array = jax.Array

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from dipjax import images
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, near
 
 Array = jax.Array

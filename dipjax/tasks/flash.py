@@ -3,7 +3,8 @@
 import jax
 
 from dipjax import images
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, near
 
 Array = jax.Array

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import jax
 
 from dipjax import images, noise
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, near
 
 Array = jax.Array

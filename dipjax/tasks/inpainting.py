@@ -5,10 +5,11 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.masks import masked
 from dipjax.objectives import data_term
 from dipjax.operators import Mask
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
 
 Array = jax.Array

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import images
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.operators import Jpeg
 from dipjax.operators.jpeg import ROUNDING, light
 from dipjax.polish import refined
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, behind, near
 
 Array = jax.Array

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from dipjax import stopping
-from dipjax.fitting import FitError, Restoration
 from dipjax.objectives import DataTerm, data_term
 from dipjax.operators import Identity
 from dipjax.polish import refined
 from dipjax.presets import PRESETS, Preset, automatic, choose, precision
+from dipjax.restoration import FitError, Restoration
 from dipjax.stopping import Reason
 
 Array = jax.Array

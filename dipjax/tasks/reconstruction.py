@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Adjoint, Operator
 from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
 
 Array = jax.Array

@@ -3,9 +3,10 @@
 import jax
 
 from dipjax import images
-from dipjax.fitting import Restoration, fit
+from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Kernel
+from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
 
 Array = jax.Array

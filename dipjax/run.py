@@ -1,0 +1,189 @@
+"""The run of a fit: its steps one after the other, and all that watches them.
+
+    theta, x <- step(theta),    x -> average, best image, stop rule;    a bad step is taken back
+
+`chunk` makes some steps, or fewer where the fit ends. It is pure, and what both drivers of
+`fitting` repeat.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dipjax import guard, stopping
+from dipjax.codes import Jitter
+from dipjax.compiler import chosen, repeated
+from dipjax.generators.hourglass import or_hourglass
+from dipjax.guard import GUARD, Guard
+from dipjax.objectives import Objective
+from dipjax.restoration import Restoration
+from dipjax.step import FitInfo, FitState, fitter, scalar
+from dipjax.stopping import Decay, Reason, Seen, Tracker
+
+Array = jax.Array
+
+
+class Run(NamedTuple):
+    """The carry of the loop: the fit and its trackers."""
+
+    fit: FitState
+    image: Array
+    average: stopping.Average
+    best: stopping.Best
+    stop: Any
+    loss: Array
+    error: Array
+    kept: guard.Kept
+    reason: Array
+
+
+class Settings(NamedTuple):
+    """The static part of a fit: hashed by value, so that equal settings compile once."""
+
+    generator: Any
+    optimizer: optax.GradientTransformation
+    jitter: Jitter
+    average: Tracker
+    stop: Tracker
+    guard: Guard
+
+    @staticmethod
+    def of(
+        shape: tuple[int, int, int],
+        generator: Any,
+        optimizer: optax.GradientTransformation,
+        jitter: Jitter,
+        decay: Decay,
+        stop: Tracker,
+        guard: Guard = GUARD,
+    ) -> "Settings":
+        """Those of a fit to an image of this shape, from the arguments of `fit`."""
+        if guard.every < 1:
+            raise ValueError(f"Guard(every={guard.every}): must be at least 1")
+        generator = or_hourglass(generator, shape)
+        jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
+        return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
+
+
+def begin(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Run:
+    """The state before the first step; a copy, because `iterate` uses its memory again."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    if start is None:
+        state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
+    else:
+        state = jax.tree.map(jnp.copy, start._replace(step=jnp.zeros((), jnp.int32), z=z))
+    made = jax.eval_shape(settings.generator.apply, state.params, z)
+    if made.shape != shape:
+        raise ValueError(
+            f"the generator makes images of shape {made.shape}, but {shape} was asked for: "
+            "set its channels, or the shape of the code"
+        )
+    jax.eval_shape(lambda x: scalar(objective(x)), made)
+    image = jnp.zeros(shape, made.dtype)
+    return Run(
+        fit=state,
+        image=image,
+        average=settings.average.init(image),
+        best=stopping.best().init(image),
+        stop=settings.stop.init(image),
+        loss=jnp.full(steps, jnp.nan, made.dtype),
+        error=jnp.full(steps, jnp.nan, made.dtype),
+        kept=guard.init(state, made.dtype),
+        reason=jnp.zeros((), jnp.int32),
+    )
+
+
+def chunk(key: Array, run: Run, objective: Objective, settings: Settings, length: int) -> Run:
+    """`length` steps, or fewer: a bad one, or the end of the fit, is the last."""
+    step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
+    run = run._replace(kept=guard.keep(settings.guard, run.kept, run.fit))
+
+    def body(run: Run) -> Run:
+        i = run.fit.step
+        state, info = step(jax.random.fold_in(key, i), run.fit, run.kept.scale)
+        run = run._replace(fit=state, loss=run.loss.at[i].set(info.loss))
+        good = guard.good(settings.guard, run.kept, i, info.loss, objective.floor)
+        # No tracker sees what is bad; what it made of the params is taken back behind the loop.
+        fallen = run._replace(kept=guard.fell(run.kept, i))
+        run = chosen(good, _seen(objective, settings, run, info), fallen)
+        return run._replace(reason=_reason(run, settings))
+
+    run = repeated(body, run, _going, length)
+    fit, kept = guard.restore(run.kept, run.fit)
+    return run._replace(fit=fit, kept=kept)
+
+
+def _going(run: Run) -> Array:
+    return (run.reason == Reason.RUNNING) & ~run.kept.fallen
+
+
+def _seen(objective: Objective, settings: Settings, run: Run, info: FitInfo) -> Run:
+    """After a good step: all trackers have seen it."""
+    average = settings.average.update(run.average, info)
+    error = _error(objective, average.mean)
+    error_of = partial(_error, objective)
+    seen = Seen(info.loss, info.image, average.mean, error_of, run.kept.setbacks)
+    return run._replace(
+        image=info.image,
+        average=average,
+        best=stopping.best().update(run.best, seen),
+        stop=settings.stop.update(run.stop, seen),
+        error=run.error if error is None else run.error.at[run.fit.step - 1].set(error),
+        kept=guard.passed(run.kept, info.loss),
+    )
+
+
+def _reason(run: Run, settings: Settings) -> Array:
+    """Why the fit is at its end, or that it is not."""
+    ends = [
+        (guard.failed(settings.guard, run.kept), Reason.FAILED),
+        (run.stop.stop, stopping.reason(settings.stop, run.stop)),
+        (run.fit.step >= run.loss.size, Reason.STEPS),
+    ]
+    conditions, reasons = zip(*ends, strict=True)
+    return jnp.select(conditions, [jnp.int32(r) for r in reasons], jnp.int32(Reason.RUNNING))
+
+
+def _error(objective: Objective, image: Array) -> Array | None:
+    error = objective.error(image)
+    return None if error is None else error.astype(image.dtype)
+
+
+def resume(state: Run, steps: int) -> Run:
+    """A copy of the state with room for the losses of so many steps."""
+    if int(state.fit.step) > steps:
+        raise ValueError(f"the state has made {int(state.fit.step)} steps already, not {steps}")
+    known = min(steps, state.loss.size)
+
+    def room(curve: Array) -> Array:
+        return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
+
+    going = (state.reason == Reason.RUNNING) | (state.reason == Reason.STEPS)
+    now = Reason.STEPS if int(state.fit.step) == steps else Reason.RUNNING
+    run = state._replace(
+        loss=room(state.loss),
+        error=room(state.error),
+        reason=jnp.where(going, jnp.int32(now), state.reason),
+    )
+    return jax.tree.map(jnp.copy, run)
+
+
+def finish(run: Run) -> Restoration:
+    """The `Restoration` of a fit that was driven by `iterate`, wherever it is."""
+    result = Restoration(
+        image=stopping.estimate(run.stop, run.average.mean),
+        last=run.image,
+        average=run.average.mean,
+        best=run.best.image,
+        std=jnp.sqrt(run.average.variance),
+        loss=run.loss,
+        stopped_at=run.fit.step,
+        error=run.error,
+        stop_reason=run.reason,
+        setbacks=run.kept.setbacks,
+    )
+    return jax.tree.map(jnp.copy, result)  # `iterate` uses the memory of the state again
