@@ -4,6 +4,7 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 """
 
 from dipjax import baselines as baselines
+from dipjax import checkpoints as checkpoints
 from dipjax import clipping as clipping
 from dipjax import codes as codes
 from dipjax import ensembles as ensembles
@@ -23,6 +24,7 @@ from dipjax import risk as risk
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
 from dipjax import weights as weights
+from dipjax.drivers import resumable as resumable
 from dipjax.ensembles import Ensemble as Ensemble
 from dipjax.ensembles import calibration as calibration
 from dipjax.ensembles import ensemble as ensemble

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tyro
 
 from dipjax import checks, ensembles, images, memory, presets, report, tasks, tiles
 from dipjax.baselines import bicubic
@@ -33,8 +34,9 @@ class Options:
         json: write settings, times and scores into this file.
         force: replace files that exist already; the input is never replaced.
         tile: side of the tiles to restore one by one; chosen where memory is short.
-        tiles: keep finished tiles in this folder; the same command goes on from there, with --force
-            where it has saved what there was. Give --tile, too: else its size follows the memory.
+        resume: keep here, in a folder, where each fit is, every minute and at Ctrl-C, and finished
+            tiles; the same command goes on from there, with --force where it has saved what there
+            was. With tiles give --tile, too: else their size follows the memory.
         quiet: print nothing but errors.
     """
 
@@ -48,7 +50,7 @@ class Options:
     json: Path | None = None
     force: bool = False
     tile: int | None = None
-    tiles: Path | None = None
+    resume: Annotated[Path | None, tyro.conf.arg(aliases=["--tiles"])] = None
     quiet: bool = False
 
 
@@ -73,6 +75,8 @@ def check_files(output: Path, picture: Picture, options: Options, *inputs: Path 
         raise ValueError("--std: a single fit has none; give --members, at least 2")
     if options.tile is not None and options.members > 1:
         raise ValueError("--tile: a tile has one member at a time; leave out --members")
+    if options.resume and options.resume.exists() and not options.resume.is_dir():
+        raise ValueError(f"--resume {options.resume}: is no folder")
     if options.tile is not None and options.tile < 16:
         raise ValueError(f"--tile {options.tile}: must be at least 16")
     known = presets.PRESETS["denoise"]
@@ -121,7 +125,7 @@ def restore(
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     reference = load_reference(options.reference, shape)
-    watch = report.Watch(reference, options.quiet)
+    watch = report.Watch(reference, options.quiet, folder=options.resume)
     steps = {} if options.steps is None else {"steps": options.steps}
     given = {**getattr(task, "keywords", {}), **(said or {})}
     key = jax.random.key(options.seed)
@@ -163,8 +167,6 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     plan = memory.plan(shape, factor=factor, margin=margin, sides=side, **needs)
     if not options.quiet:
         print(plan.text)
-        if options.tiles and not plan.tile:
-            print("--tiles: there are none, nothing is kept; --tile 256 cuts the picture into some")
     return plan
 
 
@@ -181,8 +183,8 @@ def _fitted(
 
 def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
     """The picture from its tiles, with a bar for all of them in place of one for each."""
-    watch.reference, watch.quiet = None, True
-    pictures = tiles.iterate(task, key, *data, tile=tile, factor=factor, folder=options.tiles)
+    watch.reference, watch.quiet, watch.folder = None, True, None
+    pictures = tiles.iterate(task, key, *data, tile=tile, factor=factor, folder=options.resume)
     return jnp.asarray(watch.tiles(pictures, options.quiet))
 
 

@@ -5,7 +5,7 @@ steps, two drivers: `fit` is the whole optimisation as one pure function, `itera
 from Python. `step` has what they repeat, `run` what is carried from step to step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -114,7 +114,7 @@ def iterate(
     guard: Guard = GUARD,
     start: FitState | None = None,
     every: int = CHUNK,
-    state: Run | None = None,
+    state: Run | Callable[[Run], Run] | None = None,
 ) -> Iterator[Progress]:
     """The same fit driven from Python: yields its `Progress` every few steps.
 
@@ -124,11 +124,12 @@ def iterate(
     Args:
         every: steps between two yields.
         state: the `.state` of an earlier `Progress`, to go on from there: with the same key
-            and settings the result is the same as without the interruption.
+            and settings the result is the same as without the interruption. Or what makes one of
+            its shapes, such as `partial(checkpoints.load, path)`.
 
     Yields:
         `Progress`. Its `state` is valid until the next one is asked for (its memory is used
-        again): copy it to keep it. The images stay. Nothing for a `state` that is at its end.
+        again): copy it to keep it. The images stay. Of a `state` that is at its end, that one.
 
     Raises:
         FitError: after the last `Progress`, when the guard gives up; it has the result.
@@ -138,18 +139,24 @@ def iterate(
     z, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
     objective, every = as_objective(objective), min(every, steps)
-    if state is None:
-        run = _begun(key, objective, z, settings, tuple(shape), steps, start)
-    else:
-        run = resume(state, steps)
+    begun = partial(_begun, settings=settings, shape=tuple(shape), steps=steps)
+    if callable(state):
+        state = state(jax.eval_shape(begun, key, objective, z, start=start))
+    run = begun(key, objective, z, start=start) if state is None else resume(state, steps)
     parts, done = _parts(every, settings.guard), 0
+    if run.reason:
+        yield _progress(run, run.image, run.average.mean)
     while not run.reason:
         run, image, average = _advance(key, run, objective, settings, every // parts)
         done += 1
         if run.reason or done % parts == 0:
-            step = int(run.fit.step)
-            yield Progress(step, float(run.loss[step - 1]), image, average, run)
+            yield _progress(run, image, average)
     _checked(finish(run))
+
+
+def _progress(run: Run, image: Array, average: Array) -> Progress:
+    step = int(run.fit.step)
+    return Progress(step, float(run.loss[step - 1]), image, average, run)
 
 
 @partial(compiled, static_argnames=("settings", "shape", "steps"))

@@ -17,7 +17,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import fitting, images, interruption, report
+from dipjax import checkpoints, images, interruption, report
 from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import Restoration
 from dipjax.run import finish
@@ -28,7 +28,12 @@ Array = jax.Array
 SIDE = 384  # pixels of a screen that a small picture is enlarged to
 
 
-def live(reference: ArrayLike | None = None, *, every: int = 2 * CHUNK) -> Driver:
+def live(
+    reference: ArrayLike | None = None,
+    *,
+    every: int = 2 * CHUNK,
+    folder: str | Path | None = None,
+) -> Driver:
     """A driver of fits that shows the average of the iterates while it grows.
 
     The button that stops a cell ends the fit, and gives the result so far.
@@ -36,6 +41,8 @@ def live(reference: ArrayLike | None = None, *, every: int = 2 * CHUNK) -> Drive
     Args:
         reference: the true image (H, W, C), to say the PSNR by.
         every: steps between two pictures.
+        folder: of checkpoints, from which the same fit goes on (see `resumable`): on Colab one of
+            the mounted drive, which is still there when the machine is not.
 
     Returns:
         A function with the arguments of `fit`, for the option `driver` of any task.
@@ -45,12 +52,14 @@ def live(reference: ArrayLike | None = None, *, every: int = 2 * CHUNK) -> Drive
     def driver(key: Array, objective: Any, shape: Any, **settings) -> Restoration:
         screen, progress, steps = _Screen(), None, settings.get("steps", 2000)
         caught: list[int] = []
+        fits = checkpoints.iterate(key, objective, shape, folder=folder, every=every, **settings)
         with interruption.collected(caught, print):
-            for progress in fitting.iterate(key, objective, shape, every=every, **settings):
+            for progress in fits:
                 screen.update(progress.average, _caption(progress, steps, true))
                 if caught:
                     break
-        assert progress is not None  # a fit makes at least one step
+        fits.close()  # what was left writes its checkpoint
+        assert progress is not None  # there is one at least
         return finish(progress.state)
 
     return driver

@@ -183,7 +183,7 @@ HELD_ENTRIES, HELD_FRACTION = 2500, (0.02, 0.2)
 
 
 def automatic(
-    stop: str, task: str, key: Array, objective: Objective
+    key: Array, objective: Objective, stop: str, task: str
 ) -> tuple[Array, Objective, Tracker]:
     """The key, objective and rule of `stop="auto"` and `stop="held_out"`.
 
@@ -194,11 +194,11 @@ def automatic(
     noise a fit of the preset's steps does not turn bad.
 
     Args:
-        stop: "auto" or "held_out".
-        task: a name of `PRESETS`.
         key: of the fit.
         objective: of the fit, with a data term. Of its measurement 2500 entries are held out, but
             at least 2 % and at most 20 %, which costs 0.5 dB on 64 x 64 pixels in colour.
+        stop: "auto" or "held_out".
+        task: a name of `PRESETS`.
 
     Raises:
         ValueError: for another `stop`.

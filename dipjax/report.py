@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 import dipjax
-from dipjax import cache, fitting, images, interruption, metrics, presets, tiles
+from dipjax import cache, checkpoints, images, interruption, metrics, presets, tiles
 from dipjax.fitting import Progress
 from dipjax.objectives import Scaled
 from dipjax.restoration import FitError, Restoration
@@ -51,6 +51,7 @@ class Watch:
         error: of a fit that failed; its best image is the result.
         label: what the progress bar says first, such as "member 2/8".
         caught: the Ctrl-C since the watch was made.
+        folder: of checkpoints that fits go on from (see `checkpoints.iterate`), or None.
         state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
     """
@@ -64,6 +65,7 @@ class Watch:
     error: FitError | None = None
     label: str = ""
     caught: list[int] = field(default_factory=list)
+    folder: Path | None = None
     state: Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
 
@@ -91,11 +93,16 @@ class Watch:
         every = min(often, max(1, settings["steps"] // 2))  # one to compile and one to time
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
         progress, times = None, [time.perf_counter()]
+        fits = checkpoints.iterate(
+            key, objective, shape, folder=self.folder, every=every, **settings
+        )
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
         bar.set_description(f"{label} compiling".strip())
         with bar, self.catches_ctrl_c():
             try:
-                for progress in fitting.iterate(key, objective, shape, every=every, **settings):
+                for progress in fits:
+                    if progress.step > every and not bar.n:  # what an earlier run has made
+                        bar.initial = progress.step
                     times.append(time.perf_counter())
                     bar.set_description(f"{label} fitting".strip(), refresh=False)
                     if not self.quiet:
@@ -105,7 +112,8 @@ class Watch:
                         break
             except FitError as error:
                 self.error = error
-        assert progress is not None  # a fit makes at least one step
+        fits.close()  # what was left writes its checkpoint
+        assert progress is not None  # there is one at least
         self.state, self.steps = progress.state, progress.step
         self.seconds = _seconds(np.diff(times))
         result = finish(progress.state)

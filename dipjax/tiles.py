@@ -26,10 +26,11 @@ from jax.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
 from dipjax import clipping, images, noise, tasks
+from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
 from dipjax.presets import choose
-from dipjax.relay import Loop, Relay, Shelf, mark
+from dipjax.relay import Relay, Shelf, mark
 from dipjax.restoration import Restoration
 
 Array = jax.Array

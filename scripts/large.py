@@ -63,7 +63,7 @@ def prepare(work: Path) -> None:
 def piece(work: Path, seconds: float, options: list[str]) -> dict[str, Any]:
     """The command line for so many seconds: its exit status, its time, and its peak memory."""
     line = [sys.executable, "-c", CLI, "denoise", work / "noisy.png", "-o", work / "restored.png"]
-    line += ["--tiles", work / "tiles", "--json", work / "run.json", "--force", *options]
+    line += ["--resume", work / "tiles", "--json", work / "run.json", "--force", *options]
     command = " ".join(f"'{word}'" for word in line)
     start, peaks = time.time(), {"VmHWM": 0, "VmPeak": 0}
     process = subprocess.Popen(["bash", "-c", f"ulimit -v {LIMIT}; exec {command}"])

@@ -12,7 +12,7 @@ from command import run
 from PIL import Image
 
 import dipjax
-from dipjax import images, kernels, memory, report, tasks
+from dipjax import fitting, images, kernels, memory, report, tasks
 from dipjax.generators import Hourglass
 
 RNG = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def test_a_jpeg_file_is_restored_by_what_it_says(folder, capsys):
 @pytest.mark.slow
 def test_a_jpeg_file_in_tiles(folder):
     images.save("large.jpg", np.tile(PIXELS, (4, 4, 1)))
-    line = "remove-jpeg-artifacts large.jpg -o out.png --tile 16 --tiles kept"
+    line = "remove-jpeg-artifacts large.jpg -o out.png --tile 16 --resume kept"
     assert run(line) == 0
     whole = images.load("out.png")
     assert run(f"{line} --force") == 0
@@ -186,9 +186,9 @@ def test_options_of_deblur_reach_the_task(folder):
 def test_total_variation_changes_the_result_and_the_kept_tiles(folder, capsys):
     images.save("large.png", RNG.random((20, 20, 3)))
     for name, tv in (("a", 0), ("b", 10)):
-        assert run(f"denoise large.png -o {name}.png --tile 16 --tiles {name} --tv {tv}") == 0
+        assert run(f"denoise large.png -o {name}.png --tile 16 --resume {name} --tv {tv}") == 0
     assert (folder / "a.png").read_bytes() != (folder / "b.png").read_bytes()
-    assert run("denoise large.png -o c.png --tile 16 --tiles b --tv 20") == 2
+    assert run("denoise large.png -o c.png --tile 16 --resume b --tv 20") == 2
     assert "something else than tiles" in capsys.readouterr().err
 
 
@@ -243,11 +243,35 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
     assert record["interrupted"] and record["steps"] == report.EVERY
 
 
+@pytest.mark.parametrize("members", ["", " --members 2"])
+def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
+    """With --force, since there is a picture; it is the same as without the interruption."""
+    postfix, steps = report.Watch._postfix, []
+
+    def interrupt(self, progress):
+        steps.append(progress.step)
+        if steps == [report.EVERY, 2 * report.EVERY]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return postfix(self, progress)
+
+    line = f"denoise in.png --steps 40 --json out.json{members}"
+    assert run(f"{line} -o whole.png") == 0
+    whole = json.loads((folder / "out.json").read_text())
+    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    assert run(f"{line} -o out.png --resume kept --force") == 130
+    assert (folder / "out.png").read_bytes() != (folder / "whole.png").read_bytes()
+    for first in (3 * report.EVERY, 40):  # the second finds all that was to be done
+        steps.clear()
+        assert run(f"{line} -o out.png --resume kept --force") == 0
+        assert steps[0] == first
+        assert (folder / "out.png").read_bytes() == (folder / "whole.png").read_bytes()
+        assert json.loads((folder / "out.json").read_text())["steps"] == whole["steps"]
+    assert len(list((folder / "kept").iterdir())) == (2 if members else 1)
+
+
 def test_the_forecast_is_told(folder, capsys):
-    assert run("denoise in.png -o out.png --tiles kept") == 0
-    out = capsys.readouterr().out
-    assert "6 x 8 needs 0." in out and "--tiles: there are none" in out
-    assert not (folder / "kept").exists()
+    assert run("denoise in.png -o out.png") == 0
+    assert "6 x 8 needs 0." in capsys.readouterr().out
 
 
 def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
@@ -272,7 +296,7 @@ def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
     images.save("large.png", RNG.random((20, 20, 3)))
     images.save("known.png", (RNG.random((20, 20)) > 0.5) * 1.0)
     options = {"inpaint": " --mask known.png", "super-resolve": " --factor 2"}.get(task, "")
-    line = f"{task} large.png --tile 16 --tiles kept{options}"
+    line = f"{task} large.png --tile 16 --resume kept{options}"
     assert run(f"{line} -o a.png") == 0
     assert len(list((folder / "kept").glob("*.npy"))) == (9 if task == "super-resolve" else 4)
     monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
@@ -282,15 +306,15 @@ def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
 
 def test_ctrl_c_saves_the_tiles_so_far(folder, monkeypatch):
     images.save("large.png", RNG.random((16, 30, 3)))
-    iterate = report.fitting.iterate
+    iterate = fitting.iterate
 
     def interrupt(*args, **settings):
         for progress in iterate(*args, **settings):
             os.kill(os.getpid(), signal.SIGINT)
             yield progress
 
-    monkeypatch.setattr(report.fitting, "iterate", interrupt)
-    line = "denoise large.png -o out.png --tile 16 --tiles kept --json out.json --steps 100"
+    monkeypatch.setattr(fitting, "iterate", interrupt)
+    line = "denoise large.png -o out.png --tile 16 --resume kept --json out.json --steps 100"
     assert run(line) == 130
     before, after = images.load("large.png"), images.load("out.png")
     np.testing.assert_array_equal(after[:, 16:], before[:, 16:])
@@ -411,7 +435,8 @@ MISTAKES = {
     "denoise in.png -o out.png --seed -1": "--seed -1",
     "denoise in.png -o out.png --tile 4": "--tile 4",
     "denoise in.png -o out.png --tile 16 --members 2": "one member at a time",
-    "denoise in.png -o out.png --tile 16 --tiles .": "something else than tiles",
+    "denoise in.png -o out.png --tile 16 --resume .": "something else than tiles",
+    "denoise in.png -o out.png --resume true.png": "is no folder",
     "denoise in.png -o out.png --members 0": "--members 0",
     "denoise in.png -o out.png --members -3": "--members -3",
     "denoise in.png -o out.png --std std.png": "give --members",

@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, grids, relay, tiles
+from dipjax import clipping, drivers, grids, relay, tiles
 
 RNG = np.random.default_rng(0)
 TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
@@ -126,7 +126,7 @@ def test_every_task_in_tiles(key, y):
 def test_one_tile_is_the_task_itself(key, y):
     options = dict(TINY, code=dipjax.codes.uniform)
     image = dipjax.tiled(dipjax.denoise, key, y, **options)
-    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=relay.Loop(), **options)
+    alone = dipjax.denoise(jax.random.fold_in(key, 0), y, driver=drivers.Loop(), **options)
     np.testing.assert_allclose(image, alone.image, atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_a_partial_is_the_task_with_its_settings(key):
     mask[:, 3] = 0
     options = dict(tile=(8, 8), overlap=0)
     plain = dipjax.tiled(dipjax.inpaint, key, y, mask, **TINY, **options)
-    given = partial(dipjax.inpaint, **TINY, driver=relay.Loop())
+    given = partial(dipjax.inpaint, **TINY, driver=drivers.Loop())
     np.testing.assert_array_equal(dipjax.tiled(given, key, y, mask, **options), plain)
 
 
@@ -150,7 +150,7 @@ def test_any_driver_will_do(key, y, tmp_path):
 def test_a_tile_starts_where_the_one_before_ended(key, y):
     calls = []
 
-    class Recorded(relay.Loop):
+    class Recorded(drivers.Loop):
         def __call__(self, *args, **settings):
             calls.append(dict(settings))
             result = super().__call__(*args, **settings)
@@ -169,7 +169,7 @@ def test_a_tile_starts_where_the_one_before_ended(key, y):
         assert all("start" not in call and call["steps"] == 4 for call in calls)
 
 
-class Counted(relay.Loop):
+class Counted(drivers.Loop):
     calls = 0
 
     def __call__(self, *args, **settings):
@@ -205,7 +205,7 @@ def test_resumed_is_uninterrupted(key, y, tmp_path, task, warm):
         run.close()
     np.testing.assert_array_equal(progress.image, whole)
     assert sorted(file.name for file in (tmp_path / "tiles").iterdir()) == sorted(
-        ["run.txt", "state-2.npz", "0.npy", "1.npy", "2.npy"]
+        ["run.txt", "state-2.msgpack", "0.npy", "1.npy", "2.npy"]
     )
 
 
@@ -430,7 +430,7 @@ def test_fits_that_are_to_differ_start_from_nothing(key, options, starts):
     started = []
 
     @dataclass
-    class Driver(relay.Loop):
+    class Driver(drivers.Loop):
         def __call__(self, *args, **settings):
             started.append("start" in settings)
             return super().__call__(*args, **settings)

@@ -51,7 +51,7 @@ def fitted(task: str, key, energy, shape, preset, driver: Driver, changes: Prese
     def one(key: Array) -> Restoration:
         objective, stop = energy, rule
         if isinstance(rule, str):
-            key, objective, stop = automatic(rule, task, key, energy)
+            key, objective, stop = automatic(key, energy, rule, task)
         return driver(key, objective, shape, stop=stop, **settings)
 
     members = settings.pop("members", 1)
