@@ -147,6 +147,7 @@ def restore(
         "settings": report.describe(watch.settings),
         "tile": plan.tile,
         "seed": options.seed,
+        "resumed": watch.resumed,
         "interrupted": watch.interrupted,
         "stop_reason": watch.reason,
         **report.total(watch.fits),

@@ -52,6 +52,7 @@ class Watch:
         label: what the progress bar says first, such as "member 2/8".
         caught: the Ctrl-C since the watch was made.
         folder: of checkpoints that fits go on from (see `checkpoints.iterate`), or None.
+        resumed: whether one of them went on; what it took before is not among the seconds.
         state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
     """
@@ -66,6 +67,7 @@ class Watch:
     label: str = ""
     caught: list[int] = field(default_factory=list)
     folder: Path | None = None
+    resumed: bool = False
     state: Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
 
@@ -102,7 +104,7 @@ class Watch:
             try:
                 for progress in fits:
                     if progress.step > every and not bar.n:  # what an earlier run has made
-                        bar.initial = progress.step
+                        bar.initial, self.resumed = progress.step, True
                     times.append(time.perf_counter())
                     bar.set_description(f"{label} fitting".strip(), refresh=False)
                     if not self.quiet:
@@ -358,6 +360,8 @@ def summary(record: dict[str, Any]) -> str:
                 lines.append(f"{name.upper()} {change}")
     if record.get("stop_reason"):  # there is none where all tiles were kept ones
         lines.append(f"it stopped because {record['stop_reason']}")
+    if record.get("resumed"):
+        lines.append("it went on from an earlier run, whose seconds are not counted here")
     if record["interrupted"]:
         lines.append("interrupted: this is the result so far")
     return "\n".join(lines)
