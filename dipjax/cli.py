@@ -27,6 +27,7 @@ from dipjax import (
     tasks,
 )
 from dipjax import demo as demonstration
+from dipjax import spectrum as spectra
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.generators import Hourglass
 from dipjax.images import Picture
@@ -47,6 +48,7 @@ def denoise(
     output: Output,
     sigma: float | None = None,
     fidelity: Literal["auto", "l2", "l1", "huber"] = "auto",
+    spectrum: Literal["auto", "white", "coloured"] = "auto",
     tv: float = 0.0,
     polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
@@ -56,10 +58,12 @@ def denoise(
     Args:
         input: the noisy picture.
         output: where to save the result; the suffix chooses the format.
-        sigma: standard deviation of white noise before clipping, where white is 1, such as 0.1; if
+        sigma: standard deviation of the noise before clipping, where white is 1, such as 0.1; if
             not given it is estimated, with how it depends on the light.
         fidelity: what is made small, squares of the difference (l2) or its absolute values (l1),
             which leave salt and pepper out; auto looks which noise it is.
+        spectrum: of the noise, white where each pixel errs by itself, coloured where neighbours err
+            alike, as from most cameras; auto looks which it is, unless sigma is given.
         tv: weight of total variation as a regulariser beside the generator, such as 0.01.
         polish: by default a fit by l2 is blended with non-local Bayes, which keeps more of fine
             texture; with --no-polish, and by --preset paper, it is left alone.
@@ -74,9 +78,22 @@ def denoise(
         if fidelity == "l1" and not common.quiet:
             print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
+    if spectrum == "auto" and (sigma is not None or not tasks.finishes(fidelity, common.preset)):
+        spectrum = "white"
+    S = None if spectrum == "white" else _spectrum(picture, spectrum)
+    if S is not None and spectrum == "auto" and not common.quiet:
+        print("coloured noise: neighbouring pixels err alike (--spectrum white: they do not)")
     given = {"sigma": sigma, "fidelity": fidelity, "polish": polish}
-    task = partial(tasks.denoise, regularizer=regularizer, **given)
-    restore("denoise", picture, input, output, common, task)
+    known = "white" if S is None else S
+    task = partial(tasks.denoise, regularizer=regularizer, spectrum=known, **given)
+    said = {"spectrum": "white" if S is None else "coloured"}
+    restore("denoise", picture, input, output, common, task, said=said)
+
+
+def _spectrum(picture: images.Picture, asked: str) -> jax.Array | None:
+    """Of the noise of all of the picture, whether it is fitted as a whole or not."""
+    y = jnp.asarray(picture.colour)
+    return spectra.seen(y).S if asked == "coloured" else spectra.coloured(y)
 
 
 @app.command

@@ -25,18 +25,19 @@ ROUNDS = 8  # of the iterations that undo clipping
 
 
 @jax.jit
-def undo(x: Array, y: Array, *, sigma: float | None = None) -> Array:
+def undo(x: Array, y: Array, *, sigma: float | None = None, s: Array | None = None) -> Array:
     """The light that a fit `x` (H, W, C) of clipped noise stands for, in [0, 1].
 
     Args:
         x: the fit, which tends to the mean of the noisy pixels.
         y: the noisy picture (H, W, C).
-        sigma: of white noise; if not given it is estimated, with how it depends on the light, and
-            what fades in the dark is not taken for clipped there.
+        sigma: of the noise, before clipping.
+        s: what is left of it in every entry (H, W, C), where no sigma is given; that of white noise
+            by default. What fades in the dark is not taken for clipped there.
     """
     if sigma is not None:
         return unclipped(x, sigma)
-    before = level_before(y, noise.level_by_brightness(y))
+    before = level_before(y, noise.level_by_brightness(y) if s is None else s)
     kept = (x < 0.5) & ~at_black(y, before)
     return jnp.where(kept, x, unclipped(x, before))
 

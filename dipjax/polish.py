@@ -37,7 +37,7 @@ EXACT = 0.5 / 255
 
 
 @jax.jit
-def polished(x: Array, y: Array, s: Array) -> Array:
+def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
     """A fit and non-local Bayes, each the other's pilot: `x + w g (NLB(x + (y - x) / g) - x)`.
 
     A generator draws edges and continues what it has seen elsewhere in the picture, and blurs fine
@@ -51,17 +51,18 @@ def polished(x: Array, y: Array, s: Array) -> Array:
     `g = s / mean(s)`, with `s` (H, W, C) the level of the noise, makes it the same everywhere, as
     the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where
     they are black or white. Where many entries are beyond that level, as in salt and pepper, it is
-    no level, and the fit stands; as it does of a picture that has fewer patches than a group.
+    no level, and the fit stands; as it does of a picture that has fewer patches than a group. Of
+    coloured noise `S` is the spectrum (see `dipjax.spectrum`).
     """
     if _few(y, **FIRST):
         return x
     sigma = s.mean()
     g = s / sigma
-    white = x + (y - x) / g
+    even = x + (y - x) / g
 
     def blend(x: Array) -> Array:
-        pilot = PILOT * x + (1 - PILOT) * nonlocal_bayes(white, sigma=sigma)
-        z = nonlocal_bayes(white, sigma=sigma, pilot=pilot)
+        pilot = PILOT * x + (1 - PILOT) * nonlocal_bayes(even, sigma=sigma, S=S)
+        z = nonlocal_bayes(even, sigma=sigma, pilot=pilot, S=S)
         v, noise = (part.mean(-1, keepdims=True) for part in (_variance(x), s**2))
         w = POLISH * v / (v + SMOOTH * noise)
         return jnp.clip(x + w * g * (z - x), 0, 1)

@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax import images, noise
+from dipjax import images, noise, spectrum
 from dipjax.compiler import traced
 from dipjax.objectives import Objective
 from dipjax.probes import Probe
@@ -49,10 +49,12 @@ class Risk(Objective):
     Attributes:
         y: the measurement (H, W, C).
         s: the level of its noise (H, W, C).
+        k: of noise that is not independent, `s (k * n)`, see `spectrum.kernel`.
     """
 
     y: Array
     s: Array
+    k: Array | None = None
 
     @property
     def code(self) -> Array:
@@ -72,17 +74,24 @@ class Risk(Objective):
 
     def probes(self, key: Array) -> tuple[Probe, ...]:
         """One, that tells the divergence."""
-        d = self.s * jax.random.rademacher(key, self.s.shape, self.s.dtype)
+        d = self.s * self._direction(key)
         return (Probe(PROBE * d / self._unit, 2 * d / (PROBE * jnp.sum(self.s**2))),)
 
+    def _direction(self, key: Array) -> Array:
+        """As the noise is alike from entry to entry, so is the direction."""
+        if self.k is None:
+            return jax.random.rademacher(key, self.s.shape, self.s.dtype)
+        return spectrum.draw(key, self.k, self.s.shape)
 
-def sure(y: Array, sigma: float | Array | None = None) -> Risk:
+
+def sure(y: Array, sigma: float | Array | None = None, k: Array | None = None) -> Risk:
     """Stein's unbiased estimate of the risk, for a picture with Gaussian noise.
 
     Args:
         y: the picture (H, W, C).
         sigma: the level of the noise, a number or that of every entry (H, W, C), such as from
             `noise.level_by_brightness`; estimated by `noise.level` if not given.
+        k: of coloured noise, see `spectrum.kernel`; white without it.
 
     Raises:
         ValueError: for a picture of another shape or range, or a level that is none.
@@ -92,7 +101,7 @@ def sure(y: Array, sigma: float | Array | None = None) -> Risk:
     y = images.check(y)
     if not traced(sigma) and not (np.asarray(sigma) >= 0).all():
         raise ValueError("sigma: has entries that are negative or no number")
-    return Risk(y, jnp.broadcast_to(jnp.asarray(sigma, y.dtype), y.shape))
+    return Risk(y, jnp.broadcast_to(jnp.asarray(sigma, y.dtype), y.shape), k)
 
 
 def pure(y: Array, gain: float) -> Risk:

@@ -10,7 +10,8 @@ To denoise, the code of a tile is the tile: `min_theta |f_theta(y + n) - y|^2`, 
 twice the noise. What the params have learnt of one tile then holds for the next, which starts
 from them and needs a fraction of the steps; with a code of noise, measured, it does not. What so
 few steps leave of the neighbour's colours is taken out by what the measurement knows better than
-any fit, its coarse part, in which the noise has averaged out (see `corrected`).
+any fit, its coarse part, in which the noise has averaged out (see `corrected`). Where the noise is
+coloured each tile is fitted by its risk instead, as a whole picture is.
 """
 
 import inspect
@@ -25,7 +26,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
-from dipjax import clipping, images, noise, tasks
+from dipjax import clipping, images, noise, spectrum, tasks
 from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
@@ -119,6 +120,8 @@ def iterate(
         its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
+    if task is tasks.denoise:
+        settings = {**settings, "spectrum": _spectrum(y, settings)}
     own = task is tasks.denoise and _plain(settings)
     if own:
         jitter = float(f"{JITTER * (settings.get('sigma') or noise.level(y)):.1e}")
@@ -165,7 +168,19 @@ def _factor(task: Task) -> int:
 def _plain(settings: dict[str, Any]) -> bool:
     """Whether a tile to denoise may be its own code: where nothing else is asked for."""
     asked = settings.get("stop") == "risk" or settings.get("preset") == "paper"
-    return "code" not in settings and not asked
+    white = isinstance(settings["spectrum"], str)
+    return white and "code" not in settings and not asked
+
+
+def _spectrum(y: np.ndarray, settings: dict[str, Any]) -> str | Array:
+    """Of the noise of all of the picture, "white" or an array, for all tiles alike."""
+    given = settings.get("spectrum", "auto")
+    if not isinstance(given, str) or given == "white":
+        return given
+    if given == "coloured":
+        return spectrum.seen(y).S
+    S = None if settings.get("sigma") else spectrum.coloured(jnp.asarray(y))
+    return "white" if S is None else S
 
 
 def _several(settings: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, noise, presets, risk, stopping
+from dipjax import clipping, noise, presets, risk, spectrum, stopping
 
 SHAPE = 24, 24, 3
 
@@ -63,6 +63,26 @@ def test_pure_is_the_risk_on_average(truth, theta):
     ys = jax.vmap(lambda k: noise.poisson(k, truth, peak))(keys)
     true = jnp.mean((theta * ys - truth[None]) ** 2) / jnp.mean(truth / peak)
     estimate = mean_risk(lambda y: risk.pure(y, 1 / peak), theta, ys)
+    np.testing.assert_allclose(estimate, true, rtol=0.02)
+
+
+def test_sure_of_coloured_noise_is_the_risk_on_average(truth):
+    """Of a filter that takes the mean of neighbours, to which soft noise is no stranger."""
+    k = jnp.zeros((9, 9, 3, 3)).at[4, 4:6].set(0.5**0.5 * jnp.eye(3)[None])
+    keys = jax.random.split(jax.random.key(1), 400)
+    noises = jax.vmap(lambda key: spectrum.draw(key, k, SHAPE))(keys)
+    ys = truth[None] + 0.05 * noises
+
+    def smooth(x):
+        return (x + jnp.roll(x, 1, 1)) / 2
+
+    def one(key, y):
+        E = risk.sure(y, 0.05, k)
+        unit = jnp.sqrt(jnp.mean(E.s**2))
+        return probed(E, key, lambda d: smooth(unit * (E.code + d)))
+
+    estimate = jax.vmap(one)(jax.random.split(jax.random.key(2), len(ys)), ys).mean()
+    true = jnp.mean((jax.vmap(smooth)(ys) - truth[None]) ** 2) / 0.05**2
     np.testing.assert_allclose(estimate, true, rtol=0.02)
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from dipjax import images, noise
+from dipjax import images, noise, spectrum
 
 Array = jax.Array
 
@@ -32,7 +32,11 @@ WIDE_BLOCK = 2048  # on an accelerator, which is idle with fewer
 
 
 def nonlocal_bayes(
-    y: ArrayLike, *, sigma: float | Array | None = None, pilot: ArrayLike | None = None
+    y: ArrayLike,
+    *,
+    sigma: float | Array | None = None,
+    pilot: ArrayLike | None = None,
+    S: Array | None = None,
 ) -> Array:
     """Remove Gaussian noise by groups of alike patches.
 
@@ -40,6 +44,7 @@ def nonlocal_bayes(
         y: the noisy picture (H, W, C), at least 5 pixels high and wide.
         sigma: standard deviation of its noise, on the scale where white is 1.
         pilot: an estimate of the picture (H, W, C) by another method, better than `y`.
+        S: of coloured noise, its spectrum (see `dipjax.spectrum`); white without it.
 
     Returns:
         (H, W, C), held in [0, 1].
@@ -52,17 +57,24 @@ def nonlocal_bayes(
     if min(y.shape[:2]) < FIRST["side"]:
         raise ValueError(f"a picture of shape {y.shape} is smaller than a patch of 5 x 5")
     if pilot is None:
-        pilot = jnp.clip(grouped(y, y, sigma, noisy=True, **FIRST), 0, 1)
+        pilot = jnp.clip(grouped(y, y, sigma, S, noisy=True, **FIRST), 0, 1)
     pilot = images.check(pilot, "pilot")
     if pilot.shape != y.shape:
         raise ValueError(f"pilot of shape {pilot.shape} for a picture of shape {y.shape}")
-    return jnp.clip(grouped(y, pilot, sigma, noisy=False, **SECOND), 0, 1)
+    return jnp.clip(grouped(y, pilot, sigma, S, noisy=False, **SECOND), 0, 1)
 
 
 @partial(jax.jit, static_argnames=("noisy", "side", "group"))
 @jax.default_matmul_precision("highest")  # a covariance in TF32 need not be positive
 def grouped(
-    y: Array, pilot: Array, sigma: float | Array, *, noisy: bool, side: int, group: int
+    y: Array,
+    pilot: Array,
+    sigma: float | Array,
+    S: Array | None = None,
+    *,
+    noisy: bool,
+    side: int,
+    group: int,
 ) -> Array:
     """`y` (H, W, C) by groups of `group` patches of `side` pixels that are alike in the pilot.
 
@@ -72,12 +84,14 @@ def grouped(
     Y, P = _patches(y, side), _patches(pilot, side)
     h, w, d = Y.shape
     Y, P = Y.reshape(-1, d), P.reshape(-1, d)
+    N = None if S is None else spectrum.covariance(S, side).astype(Y.dtype)
+    filtered = partial(_gaussian, sigma=sigma, N=N, noisy=noisy)
     sums, counts = jnp.zeros_like(Y), jnp.zeros(len(Y), Y.dtype)
 
     def block(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
         sums, counts = carry
         near = _alike(P, i, (h, w), group)
-        x = jax.vmap(partial(_gaussian, sigma=sigma, noisy=noisy))(Y[near], P[near])
+        x = jax.vmap(filtered)(Y[near], P[near])
         near = jnp.where(i[:, None] < len(Y), near, len(Y))  # adds to nothing
         return (sums.at[near].add(x, mode="drop"), counts.at[near].add(1, mode="drop")), None
 
@@ -85,12 +99,16 @@ def grouped(
     return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)
 
 
-def _gaussian(Y: Array, P: Array, sigma: float | Array, noisy: bool) -> Array:
-    """A group of patches (n, d) by the formula above."""
+def _gaussian(Y: Array, P: Array, sigma: float | Array, N: Array | None, noisy: bool) -> Array:
+    """A group of patches (n, d) by the formula above, `sigma^2 N` the covariance of the noise."""
     centred, d = Y - Y.mean(0, keepdims=True), Y.shape[1]
-    variance = EPSILON + (0 if noisy else sigma**2)
-    A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d) + variance * jnp.eye(d, dtype=P.dtype)
-    return Y - sigma**2 * centred @ _inverse(A)
+    one = jnp.eye(d, dtype=P.dtype)
+    A = jnp.cov(P, rowvar=False, bias=True).reshape(d, d)
+    if N is None:
+        variance = EPSILON + (0 if noisy else sigma**2)
+        return Y - sigma**2 * centred @ _inverse(A + variance * one)
+    A += EPSILON * one + (0 if noisy else sigma**2 * N)
+    return Y - sigma**2 * centred @ _inverse(A) @ N
 
 
 def _inverse(A: Array) -> Array:

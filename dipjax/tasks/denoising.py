@@ -13,10 +13,13 @@ from dipjax.polish import polished
 from dipjax.presets import PRESETS, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
+from dipjax.spectrum import coloured, kernel, seen
 from dipjax.step import Energy
 from dipjax.tasks.recipe import Driver, behind, fitted
 
 Array = jax.Array
+
+SPECTRA = ("auto", "white", "coloured")
 
 
 def denoise(
@@ -25,6 +28,7 @@ def denoise(
     *,
     sigma: float | None = None,
     fidelity: Literal["auto", "l2", "l1", "huber", "poisson"] | Fidelity = "auto",
+    spectrum: Literal["auto", "white", "coloured"] | Array = "auto",
     clipped: bool = True,
     polish: bool = True,
     regularizer: Energy | None = None,
@@ -37,8 +41,11 @@ def denoise(
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the noisy picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
-        sigma: standard deviation of white noise, before clipping; if not given it is estimated,
-            with how it depends on the light, as the noise of counted photons does.
+        sigma: standard deviation of the noise, before clipping; if not given it is estimated, that
+            of white noise with how it depends on the light, as the noise of counted photons does.
+        spectrum: "white" noise is independent from pixel to pixel. That of "coloured" noise, as of
+            most cameras, is read off the picture (see `dipjax.spectrum`), or is an array such as
+            `spectrum.seen(flat).spectrum`. "auto" looks which it is, unless a sigma is given.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
@@ -46,7 +53,7 @@ def denoise(
             to the mean of such noise, which is undone then (see `clipping`), but for
             `preset="paper"`: 2 dB for noise of 50 in dark or bright pictures.
         polish: blend a fit by "l2" with non-local Bayes, which keeps more of fine texture (see
-            `polish`), but for `preset="paper"`; for noise that is independent from pixel to pixel.
+            `polish`), but for `preset="paper"`.
         regularizer: `R`, an energy that is added, such as `1e-2 * TotalVariation()`.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", the mean of four fits.
             What is fitted by risk and polished is by "fast" in 1800 steps at most, and in fewer
@@ -67,12 +74,13 @@ def denoise(
         TypeError: for a regulariser that is no function of an image.
     """
     y = images.check(y)
-    white = None if sigma is None else noise.checked(y, sigma)[1]
+    sigma = None if sigma is None else noise.checked(y, sigma)[1]
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
+    s, S = _seen(y, sigma, spectrum)
     rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
     plain = regularizer is None and not {"code", "jitter"} & settings.keys()
     if rule == "risk" or (rule == "auto" and fidelity == "l2" and plain):
-        energy = _risk(y, white, fidelity)
+        energy = _risk(y, s, S, fidelity)
         if regularizer is not None or "code" in settings:
             raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
         if polish and preset == "fast":
@@ -85,10 +93,9 @@ def denoise(
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = fitted("denoise", key, energy, y.shape, preset, driver, settings)
     if polish and finishes(fidelity, preset):
-        s = energy.s if isinstance(energy, Risk) else _level(y, white)
-        result = behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s))
+        result = behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s, S))
     if clipped and finishes(fidelity, preset):
-        result = result._replace(image=clipping.undo(result.image, y, sigma=white))
+        result = result._replace(image=clipping.undo(result.image, y, sigma=sigma, s=s))
     return result
 
 
@@ -97,16 +104,26 @@ def finishes(fidelity: Any, preset: str) -> bool:
     return fidelity == "l2" and preset != "paper"
 
 
-def _risk(y: Array, white: float | None, fidelity: str | Fidelity) -> Risk:
+def _seen(y: Array, sigma: float | None, spectrum: str | Array) -> tuple[Array, Array | None]:
+    """The level of the noise after clipping, of every entry, and the spectrum if coloured."""
+    if not isinstance(spectrum, str):
+        S = jnp.asarray(spectrum)
+    elif spectrum not in SPECTRA:
+        raise ValueError(f"spectrum must be one of {SPECTRA}, or an array, not {spectrum!r}")
+    elif spectrum == "coloured":
+        S = seen(y).S
+    else:
+        S = coloured(y) if spectrum == "auto" and sigma is None else None
+    if sigma is not None:
+        return clipping.level_after(y, sigma), S
+    return noise.level_by_brightness(y) if S is None else seen(y).s, S
+
+
+def _risk(y: Array, s: Array, S: Array | None, fidelity: str | Fidelity) -> Risk:
     """The estimate of the risk, for noise that is added to the picture."""
     if fidelity != "l2":
         raise ValueError(
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    return sure(y, _level(y, white))
-
-
-def _level(y: Array, white: float | None) -> Array:
-    """Of the noise that is left in every entry, after clipping."""
-    return noise.level_by_brightness(y) if white is None else clipping.level_after(y, white)
+    return sure(y, s, None if S is None else kernel(S))

@@ -1,0 +1,186 @@
+"""Laws: what is drawn by a spectrum has it and is seen to have it, and white noise is white."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dipjax
+from dipjax import noise, spectrum
+from dipjax.baselines import nonlocal_bayes
+from dipjax.generators import Hourglass
+
+MIXED = jnp.array([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 0.7]])
+
+
+def soft(key, shape, width=0.8):
+    """White noise of unit level, behind a Gaussian of so many pixels."""
+    f = jnp.stack(jnp.meshgrid(*map(jnp.fft.fftfreq, shape[:2]), indexing="ij"))
+    response = jnp.exp(-2 * (jnp.pi * width) ** 2 * jnp.sum(f**2, 0))
+    white = jax.random.normal(key, shape)
+    n = jnp.fft.ifft2(jnp.fft.fft2(white, axes=(0, 1)) * response[..., None], axes=(0, 1)).real
+    return n / n.std()
+
+
+def slope(shape):
+    """A picture that noise can be seen in: light from left to right."""
+    return jnp.broadcast_to(jnp.linspace(0.3, 0.7, shape[1])[None, :, None], shape)
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    """Noise (512, 512, 3) that is alike in neighbouring pixels and in the channels."""
+    return soft(jax.random.key(0), (512, 512, 3)) @ MIXED
+
+
+def patches(n, side):
+    """All patches (m, side * side * C), in the order of `spectrum.covariance`."""
+    h, w = n.shape[0] - side + 1, n.shape[1] - side + 1
+    parts = [n[i : i + h, j : j + w] for i in range(side) for j in range(side)]
+    return jnp.stack(parts, 2).reshape(h * w, -1)
+
+
+def covariance(n, side=3):
+    p = patches(n, side)
+    return p.T @ p / len(p)
+
+
+def test_what_is_seen_is_what_was_drawn(coloured):
+    y = slope(coloured.shape) + 0.05 * coloured
+    found = spectrum.seen(y)
+    level = float(jnp.sqrt(jnp.mean(found.s**2)) / (0.05 * coloured.std()))
+    assert 0.85 < level < 1.1
+    assert found.ratio > 3
+    sigma = spectrum.covariance(found.S, 3)
+    truth = covariance(coloured) / jnp.mean(coloured**2)
+    np.testing.assert_allclose(sigma, truth, atol=0.15)
+
+
+def test_what_is_drawn_has_the_spectrum(coloured):
+    S = spectrum.seen(slope(coloured.shape) + 0.05 * coloured).S
+    drawn = spectrum.draw(jax.random.key(1), spectrum.kernel(S), coloured.shape)
+    assert drawn.shape == coloured.shape
+    np.testing.assert_allclose(covariance(drawn), spectrum.covariance(S, 3), atol=0.1)
+
+
+def test_the_covariance_is_that_of_a_known_spectrum():
+    """Of noise made of the sums of two neighbours: half as alike as the same pixel, and no more."""
+    k = jnp.zeros((16, 16)).at[0, :2].set(2**-0.5)
+    S = (jnp.abs(jnp.fft.fft2(k)) ** 2)[..., None, None].astype(jnp.complex64)
+    sigma = spectrum.covariance(S, 2)
+    row = jnp.array([[1, 0.5], [0.5, 1]])
+    np.testing.assert_allclose(sigma, jax.scipy.linalg.block_diag(row, row), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 96, 3), (128, 128, 1), (256, 200, 3)])
+@pytest.mark.parametrize("kind", ["gaussian", "poisson", "speckle"])
+def test_white_noise_is_white(key, kind, shape):
+    x = slope(shape)
+    y = getattr(noise, kind)(key, x, 100.0 if kind == "poisson" else 0.1)
+    assert spectrum.coloured(y) is None
+    assert 0.7 < spectrum.seen(y).ratio < 1.2
+    soft_noise = x + 0.1 * soft(key, shape)
+    assert spectrum.coloured(soft_noise).shape == (16, 16, shape[-1], shape[-1])
+
+
+def test_the_level_follows_the_light(key):
+    x = jnp.where(jnp.arange(256)[None, :, None] < 128, 0.2, 0.6) * jnp.ones((256, 256, 3))
+    true = 0.2 * jnp.sqrt(x) * 0.5
+    s = spectrum.seen(x + true * soft(key, x.shape)).s
+    for half in (slice(16, 112), slice(144, 240)):
+        np.testing.assert_allclose(s[:, half].mean(), true[:, half].mean(), rtol=0.15)
+
+
+def test_what_cannot_be_seen(key):
+    y = jax.random.uniform(key, (15, 40, 3))
+    assert spectrum.coloured(y) is None
+    with pytest.raises(ValueError, match="no block of 16 x 16"):
+        spectrum.seen(y)
+    assert jax.jit(lambda y: jnp.float32(spectrum.coloured(y) is None))(jnp.ones((32, 32, 3))) == 1
+
+
+def test_a_flat_picture_has_no_noise():
+    found = spectrum.seen(jnp.full((64, 64, 3), 0.5))
+    assert jnp.isfinite(found.s).all() and found.s.max() < 0.001
+    assert spectrum.coloured(jnp.full((64, 64, 3), 0.5)) is None
+
+
+# --- what uses it --------------------------------------------------------------------------
+
+
+def test_groups_of_white_noise_are_those_of_its_spectrum(key):
+    y = noise.gaussian(key, slope((40, 40, 3)), 0.1)
+    flat = jnp.broadcast_to(jnp.eye(3, dtype=jnp.complex64), (16, 16, 3, 3))
+    np.testing.assert_allclose(
+        nonlocal_bayes(y, sigma=0.1, S=flat), nonlocal_bayes(y, sigma=0.1), atol=1e-4
+    )
+
+
+def test_groups_that_know_the_spectrum_are_better(key, coloured):
+    x = slope((64, 64, 3)).at[20:40, 20:40].add(0.2)
+    y = jnp.clip(x + 0.08 * coloured[:64, :64], 0, 1)
+    S = spectrum.seen(slope(coloured.shape) + 0.05 * coloured).S
+    sigma = 0.08 * coloured[:64, :64].std()
+    plain, knowing = (
+        dipjax.metrics.psnr(nonlocal_bayes(y, sigma=sigma, S=S), x) for S in (None, S)
+    )
+    assert knowing > plain + 2
+
+
+def test_denoise_sees_it(key, coloured):
+    """And asks for a fit that answers to no noise that is alike in neighbouring pixels."""
+    x = slope((64, 64, 3))
+    white, soft_noise = noise.gaussian(key, x, 0.1), x + 0.1 * coloured[:64, :64]
+
+    def k(y, **options):
+        return dipjax.tasks.asked(lambda driver: fit(driver, y, options))["k"]
+
+    def fit(driver, y, options):
+        def wrapped(key, objective, shape, **settings):
+            return driver(key, objective, shape, k=objective.k)
+
+        return dipjax.denoise(key, y, driver=wrapped, **options)
+
+    S = spectrum.seen(soft_noise).S
+    assert k(white) is None and k(soft_noise, spectrum="white") is None
+    assert k(soft_noise, sigma=0.1) is None  # which says that it is known
+    for options in ({}, {"spectrum": S}, {"spectrum": "coloured", "sigma": 0.1}):
+        np.testing.assert_allclose(k(soft_noise, **options), spectrum.kernel(S), atol=1e-6)
+    assert k(white, spectrum="coloured") is not None
+    with pytest.raises(ValueError, match="spectrum must be one of"):
+        dipjax.denoise(key, white, spectrum="pink")
+
+
+def test_what_is_white_is_denoised_as_before(key):
+    y = noise.gaussian(key, slope((32, 32, 3)), 0.1)
+    settings = dict(generator=Hourglass(widths=(4,), skips=2), steps=3)
+    auto, white = (
+        dipjax.denoise(key, y, spectrum=spectrum, **settings) for spectrum in ("auto", "white")
+    )
+    jax.tree.map(np.testing.assert_array_equal, auto, white)
+
+
+def test_tiles_have_the_spectrum_of_the_picture(key, coloured):
+    y = jnp.clip(slope((48, 80, 3)) + 0.1 * coloured[:48, :80], 0, 1)
+    seen = []
+
+    def driver(key, objective, shape, **settings):
+        seen.append(objective.k)
+        return dipjax.fit(key, objective, shape, **settings)
+
+    settings = dict(generator=Hourglass(widths=(4,), skips=2), steps=2, driver=driver)
+    dipjax.tiled(dipjax.denoise, key, y, tile=(48, 48), **settings)
+    assert len(seen) == 2
+    for k in seen:
+        np.testing.assert_array_equal(k, spectrum.kernel(spectrum.seen(y).S))
+
+
+@pytest.mark.slow
+def test_a_fit_that_knows_the_spectrum_is_better(key, data):
+    x = dipjax.images.load(data / "denoise/25/house_GT.png")[64:160, 64:160]
+    y = jnp.clip(x + 0.08 * soft(key, x.shape), 0, 1)
+    white, auto = (
+        dipjax.metrics.psnr(dipjax.denoise(key, y, spectrum=s, steps=400).image, x)
+        for s in ("white", "auto")
+    )
+    assert auto > white + 4
