@@ -21,6 +21,7 @@ from dipjax import operators as operators
 from dipjax import optimizers as optimizers
 from dipjax import probes as probes
 from dipjax import risk as risk
+from dipjax import spectrum as spectrum
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
 from dipjax import weights as weights

@@ -87,7 +87,8 @@ def ensemble(
 
     Returns:
         An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit. With the others the
-        data are traced, and `denoise` does not see salt and pepper: say `fidelity="l1"` then.
+        data are traced, and `denoise` sees neither salt and pepper (say `fidelity="l1"` then) nor
+        coloured noise (`spectrum="coloured"`).
 
         Members that fail are left out, with `map` those behind the first of them, too.
 

@@ -29,6 +29,7 @@ MODULES = (
     dipjax.presets,
     dipjax.probes,
     dipjax.risk,
+    dipjax.spectrum,
     dipjax.stopping,
     dipjax.tasks,
     dipjax.tiles,

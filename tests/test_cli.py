@@ -270,6 +270,29 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     assert len(list((folder / "kept").iterdir())) == (2 if members else 1)
 
 
+@pytest.mark.parametrize("how", ["", " --tile 48 --resume kept"])
+def test_coloured_noise_is_told(folder, capsys, how):
+    """And overruled; the record says which it was."""
+    n = RNG.standard_normal((65, 97, 3))
+    soft = (n[1:, 1:] + n[:-1, 1:] + n[1:, :-1] + n[:-1, :-1]) / 2
+    images.save("soft.png", np.clip(0.5 + 0.1 * soft, 0, 1))
+    images.save("white.png", np.clip(0.5 + 0.1 * n, 0, 1))
+    line = f"--json out.json --force -o out.png{how}"
+    for file, option, spectrum in (
+        ("soft.png", "", "coloured"),
+        ("soft.png", " --spectrum white", "white"),
+        ("soft.png", " --sigma 0.1", "white"),
+        ("white.png", "", "white"),
+        ("white.png", " --spectrum coloured", "coloured"),
+    ):
+        resumed = line.replace("kept", f"kept{file}{option}".replace(" ", ""))
+        assert run(f"denoise {file} {resumed}{option}") == 0
+        told = "coloured noise" in capsys.readouterr().out
+        assert told == (spectrum == "coloured" and not option)
+        record = json.loads((folder / "out.json").read_text())
+        assert record["options"]["spectrum"] == spectrum
+
+
 def test_the_forecast_is_told(folder, capsys):
     assert run("denoise in.png -o out.png") == 0
     assert "6 x 8 needs 0." in capsys.readouterr().out
@@ -438,6 +461,7 @@ MISTAKES = {
     "denoise in.png -o out.png --tile 16 --members 2": "one member at a time",
     "denoise in.png -o out.png --tile 16 --resume .": "something else than tiles",
     "denoise in.png -o out.png --resume true.png": "is no folder",
+    "denoise in.png -o out.png --spectrum coloured": "no block of 16 x 16 pixels",
     "denoise in.png -o out.png --members 0": "--members 0",
     "denoise in.png -o out.png --members -3": "--members -3",
     "denoise in.png -o out.png --std std.png": "give --members",

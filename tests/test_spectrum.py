@@ -99,9 +99,30 @@ def test_what_cannot_be_seen(key):
     assert jax.jit(lambda y: jnp.float32(spectrum.coloured(y) is None))(jnp.ones((32, 32, 3))) == 1
 
 
+def test_texture_is_no_noise(key):
+    """Stripes in all directions, as strong at middle frequencies and as weak at high ones."""
+    i, j = jnp.meshgrid(jnp.arange(256.0), jnp.arange(256.0), indexing="ij")
+    angle = 0.05 * (i // 32) + 0.7 * (j // 32)
+    stripes = jnp.sin(2 * jnp.pi * 0.27 * (i * jnp.sin(angle) + j * jnp.cos(angle)))
+    y = noise.gaussian(key, 0.5 + 0.1 * jnp.stack(3 * [stripes], -1), 0.01)
+    found = spectrum.seen(y)
+    assert found.ratio > 2 and found.tail > spectrum.TAIL
+    assert spectrum.coloured(y) is None
+
+
+def test_weak_noise_is_left_to_what_sees_it_as_white(key):
+    y = slope((128, 128, 3)) + 0.005 * soft(key, (128, 128, 3))
+    assert spectrum.seen(y).ratio > 2 and spectrum.coloured(y) is None
+
+
+def test_a_photo_by_the_light_of_a_cave(data):
+    """The noise of a real camera, of which the highest frequencies show a fifth."""
+    y = dipjax.images.load(data / "demo/flash_no_flash/cave01_01_noflash.jpg")
+    assert spectrum.coloured(y) is not None
+    assert jnp.sqrt(jnp.mean(spectrum.seen(y).s ** 2)) > 4 * noise.level(y)
+
+
 def test_a_flat_picture_has_no_noise():
-    found = spectrum.seen(jnp.full((64, 64, 3), 0.5))
-    assert jnp.isfinite(found.s).all() and found.s.max() < 0.001
     assert spectrum.coloured(jnp.full((64, 64, 3), 0.5)) is None
 
 
