@@ -12,7 +12,6 @@ is 1), of frequencies in the order of `jnp.fft.fft2`, and `s` (H, W, C) its leve
 """
 
 import math
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -57,16 +56,22 @@ class Noise(NamedTuple):
     """What `seen` has seen of the noise of a picture.
 
     Attributes:
-        s: its level, of every entry (H, W, C).
         S: its spectrum (16, 16, C, C).
         ratio: how many times as strong it is at middle frequencies as at high ones; 1 if white.
         tail: the mean fourth power there by that of normal numbers, 1 for noise.
+        light: of the picture, from the darkest quarter of the blocks to the brightest (4,).
+        variance: of the noise in that light (4,).
     """
 
-    s: Array
     S: Array
     ratio: Array
     tail: Array
+    light: Array
+    variance: Array
+
+    def level(self, y: Array) -> Array:
+        """The level `s` (H, W, C) of the noise of a picture, which depends on the light."""
+        return jnp.sqrt(jnp.interp(local_mean(y), self.light, self.variance)).astype(y.dtype)
 
 
 @jax.jit
@@ -85,20 +90,20 @@ def seen(y: ArrayLike) -> Noise:
     y = images.check(y)
     if min(y.shape[:2]) < SIDE:
         raise ValueError(f"a picture of shape {y.shape} has no block of 16 x 16 pixels to look at")
-    light, blocks = _blocks(y)  # (n, C), (n, 16, 16, C)
+    mean, blocks = _blocks(y)
     F = jnp.fft.fft2(blocks * WINDOW, axes=(1, 2)) / SIDE
     middle = jnp.mean(jnp.abs(F[:, MIDDLE]) ** 2, 1)  # (n, C)
-    variance_at = _variance_by_light(light, middle)
-    unit = F / jnp.sqrt(variance_at(light))[:, None, None]
-    _, quiet = lax.top_k(-jnp.mean(middle / variance_at(light), -1), _few(len(F)))
-    S = jnp.einsum("nijc,nijd->ijcd", unit[quiet], unit[quiet].conj()) / len(quiet)
+    light, power = _power_by_light(mean, middle)
+    expected = jnp.interp(mean, light, power)
+    _, quiet = lax.top_k(-jnp.mean(middle / expected, -1), _few(len(F)))
+    F = F[quiet] / jnp.sqrt(expected[quiet])[:, None, None]
+    S = jnp.einsum("nijc,nijd->ijcd", F, F.conj()) / len(F)
     # The mean of each block has been taken out: there is as much of it as of what is beside it.
     S = S.at[0, 0].set((S[0, 1] + S[1, 0] + S[0, -1] + S[-1, 0]).real / 4)
     strength = jnp.einsum("ijcc->ij", S).real / S.shape[-1]
     ratio = jnp.sqrt(jnp.mean(strength[MIDDLE]) / jnp.mean(strength[HIGH]))
-    variance = jnp.mean(strength)
-    s = jnp.sqrt(variance_at(local_mean(y)) * variance)
-    return Noise(s.astype(y.dtype), S / variance, ratio, _tail(unit[quiet][:, MIDDLE]))
+    unit = jnp.mean(strength)
+    return Noise(S / unit, ratio, _tail(F[:, MIDDLE]), light, power * unit)
 
 
 def coloured(y: Array) -> Array | None:
@@ -111,7 +116,7 @@ def coloured(y: Array) -> Array | None:
         return None
     noise, side = seen(y), math.sqrt(y.shape[0] * y.shape[1])
     unlike_white = noise.ratio > COLOURED + UNSURE / side
-    strong = jnp.mean(noise.s**2) > LEVEL**2
+    strong = jnp.mean(noise.variance) > LEVEL**2
     return noise.S if unlike_white & strong & (noise.tail < TAIL) else None
 
 
@@ -129,6 +134,7 @@ def draw(key: Array, k: Array, shape: tuple[int, ...]) -> Array:
     h, w, c = shape
     n = jax.random.normal(key, (1, h + 2 * RADIUS, w + 2 * RADIUS, c), k.dtype)
     dimensions = ("NHWC", "HWOI", "NHWC")
+    k = k[::-1, ::-1]  # what XLA calls a convolution is a correlation
     return lax.conv_general_dilated(n, k, (1, 1), "VALID", dimension_numbers=dimensions)[0]
 
 
@@ -156,19 +162,19 @@ def _few(count: int) -> int:
     return min(count, max(FEWEST, round(QUIET * count)))
 
 
-def _variance_by_light(light: Array, middle: Array):
-    """light -> the power at middle frequencies of the quietest blocks that are as bright."""
+def _power_by_light(light: Array, power: Array) -> tuple[Array, Array]:
+    """The light (4,) of four parts of the blocks, and the power of the quietest in each (4,)."""
     order = jnp.argsort(light.ravel())
-    light, middle = light.ravel()[order], middle.ravel()[order]
+    light, power = light.ravel()[order], power.ravel()[order]
 
     def quietest(power: Array) -> Array:
         return jnp.mean(-lax.top_k(-power, _few(len(power)))[0])
 
     parts = [part for part in np.array_split(np.arange(len(light)), PARTS) if len(part)]
-    of_all = jnp.maximum(quietest(middle), 1e-8)
-    power = jnp.stack([quietest(middle[part]) for part in parts])
-    power = jnp.clip(power, of_all / SPREAD, of_all * SPREAD)
-    return partial(jnp.interp, xp=jnp.stack([light[part].mean() for part in parts]), fp=power)
+    of_all = jnp.maximum(quietest(power), 1e-8)
+    of_parts = jnp.stack([quietest(power[part]) for part in parts])
+    of_parts = jnp.clip(of_parts, of_all / SPREAD, of_all * SPREAD)
+    return jnp.stack([light[part].mean() for part in parts]), of_parts
 
 
 def _blocks(y: Array) -> tuple[Array, Array]:

@@ -116,7 +116,7 @@ def _seen(y: Array, sigma: float | None, spectrum: str | Array) -> tuple[Array, 
         S = coloured(y) if spectrum == "auto" and sigma is None else None
     if sigma is not None:
         return clipping.level_after(y, sigma), S
-    return noise.level_by_brightness(y) if S is None else seen(y).s, S
+    return noise.level_by_brightness(y) if S is None else seen(y).level(y), S
 
 
 def _risk(y: Array, s: Array, S: Array | None, fidelity: str | Fidelity) -> Risk:
