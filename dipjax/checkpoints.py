@@ -31,7 +31,7 @@ def save(path: str | os.PathLike[str], state: Any) -> None:
 
     Args:
         path: of the file, which is replaced where it exists: in whole, or not at all.
-        state: any pytree of arrays, keys of `jax.random` among them.
+        state: any pytree of arrays, keys of `jax.random` of the default kind among them.
     """
     arrays = {name: np.asarray(_plain(leaf)) for name, leaf in _by_path(state).items()}
     images.write_bytes(path, msgpack_serialize(arrays))

@@ -93,7 +93,8 @@ def denoise(
 def _spectrum(picture: images.Picture, asked: str) -> jax.Array | None:
     """Of the noise of all of the picture, whether it is fitted as a whole or not."""
     y = jnp.asarray(picture.colour)
-    return spectra.seen(y).S if asked == "coloured" else spectra.coloured(y)
+    found = spectra.checked(asked, y)
+    return spectra.coloured(y) if isinstance(found, str) else found
 
 
 @app.command

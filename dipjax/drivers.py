@@ -1,12 +1,13 @@
 """Drivers: what runs the fit of a task. A driver is called like `fit`, and a task takes any."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 
-from dipjax import checkpoints
+from dipjax import checkpoints, interruption
 from dipjax.restoration import Restoration
 from dipjax.run import Run, finish
 
@@ -26,9 +27,18 @@ class Loop:
     state: Run | None = None
 
     def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
-        """Fit, see `fitting.fit`."""
-        for progress in checkpoints.iterate(key, objective, shape, folder=self.folder, **settings):
-            self.state = progress.state
+        """Fit, see `fitting.fit`; of a folder Ctrl-C waits for the chunk, and keeps where it is."""
+        fits = checkpoints.iterate(key, objective, shape, folder=self.folder, **settings)
+        caught: list[int] = []
+        waits = interruption.collected(caught, print) if self.folder else nullcontext()
+        with waits:
+            for progress in fits:
+                self.state = progress.state
+                if caught:
+                    break
+        fits.close()  # what was left writes its checkpoint
+        if caught:
+            raise KeyboardInterrupt
         assert self.state is not None  # there is one `Progress` at least
         return finish(self.state)
 

@@ -62,7 +62,7 @@ class Shelf:
     relay: Relay
 
     def __post_init__(self):
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "run.txt"
         if file.exists() and file.read_text() == self.mark:
             return

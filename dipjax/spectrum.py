@@ -26,6 +26,8 @@ from dipjax.noise import local_mean
 
 Array = jax.Array
 
+SPECTRA = ("auto", "white", "coloured")
+
 SIDE = 16  # of the blocks whose frequencies are looked at, half a block apart or farther
 BLOCKS = 4096  # at most, or nearly so
 QUIET = 0.1  # of the blocks are taken for noise, those with least at the middle frequencies
@@ -46,6 +48,7 @@ COLOURED, UNSURE = 1.4, 30  # the smaller a picture, the less of it is quiet
 # tail of 1.14 at most, or 1.26 where it is clipped in the dark (a photo of a cave), half of clean
 # texture has 1.16 or more.
 TAIL = 1.3
+NOTHING = 2e-7  # the power of a block that does not vary; rounding to 8 bits has 1.3e-6
 LEVEL = 0.01  # weaker noise is taken for white, of which `noise.level` sees no less
 
 _window = np.outer(np.hanning(SIDE + 2)[1:-1], np.hanning(SIDE + 2)[1:-1])
@@ -71,7 +74,8 @@ class Noise(NamedTuple):
 
     def level(self, y: Array) -> Array:
         """The level `s` (H, W, C) of the noise of a picture, which depends on the light."""
-        return jnp.sqrt(jnp.interp(local_mean(y), self.light, self.variance)).astype(y.dtype)
+        variance = jnp.interp(local_mean(y), self.light, self.variance)
+        return jnp.maximum(jnp.sqrt(variance), 0.001).astype(y.dtype)
 
 
 @jax.jit
@@ -85,7 +89,7 @@ def seen(y: ArrayLike) -> Noise:
         y: a picture of at least 16 x 16 pixels; noise is seen well in one of 100 x 100.
 
     Raises:
-        ValueError: for a smaller one, or of another shape or range.
+        ValueError: for a smaller one, or one of another shape.
     """
     y = images.check(y)
     if min(y.shape[:2]) < SIDE:
@@ -93,17 +97,44 @@ def seen(y: ArrayLike) -> Noise:
     mean, blocks = _blocks(y)
     F = jnp.fft.fft2(blocks * WINDOW, axes=(1, 2)) / SIDE
     middle = jnp.mean(jnp.abs(F[:, MIDDLE]) ** 2, 1)  # (n, C)
-    light, power = _power_by_light(mean, middle)
+    # Where nothing varies, as in a border or in what is clipped, there is no noise to be seen.
+    varies = middle > NOTHING
+    light, power = _power_by_light(mean, jnp.where(varies, middle, jnp.inf))
     expected = jnp.interp(mean, light, power)
-    _, quiet = lax.top_k(-jnp.mean(middle / expected, -1), _few(len(F)))
+    varies = jnp.all(varies | ~jnp.any(varies, 0, keepdims=True), -1) & jnp.any(varies)
+    quietness = jnp.where(varies, jnp.mean(middle / expected, -1), jnp.inf)
+    _, quiet = lax.top_k(-quietness, _few(len(F)))
+    w = jnp.isfinite(quietness[quiet]).astype(y.dtype)
+    w /= jnp.sum(w)
     F = F[quiet] / jnp.sqrt(expected[quiet])[:, None, None]
-    S = jnp.einsum("nijc,nijd->ijcd", F, F.conj()) / len(F)
+    S = jnp.einsum("n,nijc,nijd->ijcd", w, F, F.conj())
     # The mean of each block has been taken out: there is as much of it as of what is beside it.
     S = S.at[0, 0].set((S[0, 1] + S[1, 0] + S[0, -1] + S[-1, 0]).real / 4)
     strength = jnp.einsum("ijcc->ij", S).real / S.shape[-1]
     ratio = jnp.sqrt(jnp.mean(strength[MIDDLE]) / jnp.mean(strength[HIGH]))
     unit = jnp.mean(strength)
-    return Noise(S / unit, ratio, _tail(F[:, MIDDLE]), light, power * unit)
+    return Noise(S / unit, ratio, _tail(F[:, MIDDLE], w), light, power * unit)
+
+
+def checked(spectrum: str | Array, y: Array) -> str | Array:
+    """A spectrum as an array, that of a picture (H, W, C) for "coloured", or "auto" or "white".
+
+    Raises:
+        ValueError: for another word or shape, and where no noise is to be seen.
+    """
+    if isinstance(spectrum, str):
+        if spectrum not in SPECTRA:
+            raise ValueError(f"spectrum must be one of {SPECTRA}, or an array, not {spectrum!r}")
+        if spectrum != "coloured":
+            return spectrum
+        found = seen(y)
+        if not traced(y) and not jnp.isfinite(found.ratio):
+            raise ValueError("no noise is seen in the picture: leave spectrum out")
+        return found.S
+    S, shape = jnp.asarray(spectrum), (SIDE, SIDE, y.shape[-1], y.shape[-1])
+    if S.shape != shape:
+        raise ValueError(f"a spectrum of shape {S.shape}: for this picture it must be {shape}")
+    return S
 
 
 def coloured(y: Array) -> Array | None:
@@ -151,11 +182,12 @@ def covariance(S: Array, side: int) -> Array:
     return Sigma.transpose(0, 2, 1, 3).reshape(n * c, n * c)
 
 
-def _tail(F: Array) -> Array:
-    """`E |F|^4 / 2 (E |F|^2)^2` over blocks (n, frequencies, C), of normal numbers 1."""
+def _tail(F: Array, w: Array) -> Array:
+    """`E |F|^4 / 2 (E |F|^2)^2` over blocks (n, frequencies, C) of weights (n,), normally 1."""
     power = jnp.abs(F) ** 2
-    n = len(power)
-    return jnp.mean((power / power.mean(0, keepdims=True)) ** 2) / 2 * (n + 1) / n
+    square, fourth = (jnp.einsum("n,nfc->fc", w, power**k) for k in (1, 2))
+    few = 1 + jnp.sum(w**2)  # what normal numbers lack where their own mean is taken
+    return jnp.mean(fourth / jnp.maximum(square, 1e-30) ** 2, where=square > 0) / 2 * few
 
 
 def _few(count: int) -> int:
@@ -168,11 +200,14 @@ def _power_by_light(light: Array, power: Array) -> tuple[Array, Array]:
     light, power = light.ravel()[order], power.ravel()[order]
 
     def quietest(power: Array) -> Array:
-        return jnp.mean(-lax.top_k(-power, _few(len(power)))[0])
+        """Where it is infinite it does not count; nan if it is everywhere."""
+        least = -lax.top_k(-power, _few(len(power)))[0]
+        return jnp.mean(least, where=jnp.isfinite(least))
 
     parts = [part for part in np.array_split(np.arange(len(light)), PARTS) if len(part)]
-    of_all = jnp.maximum(quietest(power), 1e-8)
+    of_all = jnp.nan_to_num(quietest(power), nan=NOTHING)
     of_parts = jnp.stack([quietest(power[part]) for part in parts])
+    of_parts = jnp.where(jnp.isfinite(of_parts), of_parts, of_all)
     of_parts = jnp.clip(of_parts, of_all / SPREAD, of_all * SPREAD)
     return jnp.stack([light[part].mean() for part in parts]), of_parts
 

@@ -174,11 +174,9 @@ def _plain(settings: dict[str, Any]) -> bool:
 
 def _spectrum(y: np.ndarray, settings: dict[str, Any]) -> str | Array:
     """Of the noise of all of the picture, "white" or an array, for all tiles alike."""
-    given = settings.get("spectrum", "auto")
+    given = spectrum.checked(settings.get("spectrum", "auto"), jnp.asarray(y))
     if not isinstance(given, str) or given == "white":
         return given
-    if given == "coloured":
-        return spectrum.seen(y).S
     S = None if settings.get("sigma") else spectrum.coloured(jnp.asarray(y))
     return "white" if S is None else S
 

@@ -1,5 +1,8 @@
 """Laws: what is read is what was written, and a fit that was cut off ends as it would have."""
 
+import os
+import signal
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +13,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import checkpoints, fitting
+from dipjax import checkpoints, fitting, identity
 from dipjax.generators import Hourglass
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
@@ -192,6 +195,60 @@ def test_a_fit_that_failed_fails_again(key, tmp_path, steps_made):
             dipjax.resumable(tmp_path)(key, objective, SHAPE, **OPTIONS)
         assert bool(steps_made) == chunks
         steps_made.clear()
+
+
+@dataclass
+class Near:
+    """An energy of someone who knows nothing of dipjax's."""
+
+    y: object
+
+    def __call__(self, x):
+        return jnp.mean((x - self.y) ** 2)
+
+    def energy(self, x):
+        return self(x)
+
+
+MEASURED = jnp.zeros(SHAPE)
+
+
+def by_global(x):
+    return jnp.mean((x - MEASURED) ** 2)
+
+
+def test_energies_are_known_by_their_data(monkeypatch):
+    """Large ones, too, which a repr shortens, and what a function reads of its module."""
+    a = np.zeros((24, 24, 3))
+    b = a.copy()
+    b[12, 12] = 1
+    for make in (Near, lambda y: Near(y).energy, lambda y: jax.jit(Near(y).energy)):
+        assert identity.digest(make(a)) == identity.digest(make(a.copy()))
+        assert identity.digest(make(a)) != identity.digest(make(b))
+    for make in (lambda: by_global, lambda: jax.jit(by_global)):
+        before = identity.digest(make())
+        assert before == identity.digest(make())
+        monkeypatch.setattr(f"{__name__}.MEASURED", MEASURED + 1)
+        assert before != identity.digest(make())
+
+
+def test_ctrl_c_keeps_where_it_is(key, objective, tmp_path, monkeypatch, steps_made):
+    options = OPTIONS | {"steps": 6, "every": 2}
+    advance = fitting._advance
+
+    def interrupt(*args):
+        if len(steps_made) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return advance(*args)
+
+    whole = dipjax.resumable(None)(key, objective, SHAPE, **options)
+    steps_made.clear()
+    monkeypatch.setattr(fitting, "_advance", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        dipjax.resumable(tmp_path)(key, objective, SHAPE, **options)
+    assert len(steps_made) == 2
+    assert_equal(dipjax.resumable(tmp_path)(key, objective, SHAPE, **options), whole)
+    assert len(steps_made) == 3
 
 
 # --- a task --------------------------------------------------------------------------------

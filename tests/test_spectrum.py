@@ -124,6 +124,39 @@ def test_a_photo_by_the_light_of_a_cave(data):
     assert jnp.sqrt(jnp.mean(spectrum.seen(y).variance)) > 4 * noise.level(y)
 
 
+@pytest.mark.parametrize("rows", [12, 26, 60])
+def test_what_is_flat_is_not_looked_at(key, rows):
+    """A white sky, or a border: there is no noise to be seen in it."""
+    y = slope((128, 128, 3)) + 0.1 * soft(key, (128, 128, 3))
+    y = y.at[:rows].set(1)
+    assert spectrum.coloured(y) is not None
+    np.testing.assert_allclose(jnp.sqrt(jnp.mean(spectrum.seen(y).variance)), 0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize("channel", [1.0, 0.0])
+def test_a_flat_channel_hides_no_noise(key, channel):
+    y = slope((128, 128, 3)) + 0.1 * soft(key, (128, 128, 3))
+    opaque = jnp.concatenate([y, jnp.full((128, 128, 1), channel)], -1)
+    S = spectrum.coloured(opaque)
+    assert S.shape == (16, 16, 4, 4) and jnp.isfinite(S).all()
+    level = jnp.sqrt(jnp.mean(spectrum.seen(opaque).level(opaque) ** 2) * S[..., 0, 0].real.mean())
+    np.testing.assert_allclose(level, 0.1, rtol=0.2)
+
+
+def test_a_spectrum_that_is_none_is_refused(key):
+    y = noise.gaussian(key, slope((32, 32, 3)), 0.1)
+    for given, words in (
+        ("pink", "must be one of"),
+        (jnp.ones((16, 16, 1, 1)), "must be .16, 16, 3, 3."),
+    ):
+        with pytest.raises(ValueError, match=words):
+            dipjax.denoise(key, y, spectrum=given)
+        with pytest.raises(ValueError, match=words):
+            dipjax.tiled(dipjax.denoise, key, y, spectrum=given)
+    with pytest.raises(ValueError, match="no noise is seen"):
+        dipjax.denoise(key, jnp.full((32, 32, 3), 0.5), spectrum="coloured")
+
+
 def test_a_flat_picture_has_no_noise():
     assert spectrum.coloured(jnp.full((64, 64, 3), 0.5)) is None
 

@@ -13,13 +13,11 @@ from dipjax.polish import polished
 from dipjax.presets import PRESETS, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
-from dipjax.spectrum import coloured, kernel, seen
+from dipjax.spectrum import SIDE, checked, coloured, kernel, seen
 from dipjax.step import Energy
 from dipjax.tasks.recipe import Driver, behind, fitted
 
 Array = jax.Array
-
-SPECTRA = ("auto", "white", "coloured")
 
 
 def denoise(
@@ -45,7 +43,7 @@ def denoise(
             of white noise with how it depends on the light, as the noise of counted photons does.
         spectrum: "white" noise is independent from pixel to pixel. That of "coloured" noise, as of
             most cameras, is read off the picture (see `dipjax.spectrum`), or is an array such as
-            `spectrum.seen(flat).spectrum`. "auto" looks which it is, unless a sigma is given.
+            `spectrum.seen(picture).S`. "auto" looks which it is, unless a sigma is given.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
@@ -106,17 +104,14 @@ def finishes(fidelity: Any, preset: str) -> bool:
 
 def _seen(y: Array, sigma: float | None, spectrum: str | Array) -> tuple[Array, Array | None]:
     """The level of the noise after clipping, of every entry, and the spectrum if coloured."""
-    if not isinstance(spectrum, str):
-        S = jnp.asarray(spectrum)
-    elif spectrum not in SPECTRA:
-        raise ValueError(f"spectrum must be one of {SPECTRA}, or an array, not {spectrum!r}")
-    elif spectrum == "coloured":
-        S = seen(y).S
-    else:
-        S = coloured(y) if spectrum == "auto" and sigma is None else None
+    S = checked(spectrum, y)
+    if isinstance(S, str):
+        S = coloured(y) if S == "auto" and sigma is None else None
     if sigma is not None:
         return clipping.level_after(y, sigma), S
-    return noise.level_by_brightness(y) if S is None else seen(y).level(y), S
+    if S is None or min(y.shape[:2]) < SIDE:
+        return noise.level_by_brightness(y), S
+    return seen(y).level(y), S
 
 
 def _risk(y: Array, s: Array, S: Array | None, fidelity: str | Fidelity) -> Risk:
