@@ -78,23 +78,15 @@ def denoise(
         if fidelity == "l1" and not common.quiet:
             print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
-    if spectrum == "auto" and (sigma is not None or not tasks.finishes(fidelity, common.preset)):
-        spectrum = "white"
-    S = None if spectrum == "white" else _spectrum(picture, spectrum)
+    known = sigma is not None or not tasks.finishes(fidelity, common.preset)
+    S = spectra.asked(spectrum, jnp.asarray(picture.colour), known=known)
     if S is not None and spectrum == "auto" and not common.quiet:
         print("coloured noise: neighbouring pixels err alike (--spectrum white: they do not)")
     given = {"sigma": sigma, "fidelity": fidelity, "polish": polish}
-    known = "white" if S is None else S
-    task = partial(tasks.denoise, regularizer=regularizer, spectrum=known, **given)
+    shared = "white" if S is None else S  # of all of the picture, in tiles, too
+    task = partial(tasks.denoise, regularizer=regularizer, spectrum=shared, **given)
     said = {"spectrum": "white" if S is None else "coloured"}
     restore("denoise", picture, input, output, common, task, said=said)
-
-
-def _spectrum(picture: images.Picture, asked: str) -> jax.Array | None:
-    """Of the noise of all of the picture, whether it is fitted as a whole or not."""
-    y = jnp.asarray(picture.colour)
-    found = spectra.checked(asked, y)
-    return spectra.coloured(y) if isinstance(found, str) else found
 
 
 @app.command

@@ -116,8 +116,10 @@ def seen(y: ArrayLike) -> Noise:
     return Noise(S / unit, ratio, _tail(F[:, MIDDLE], w), light, power * unit)
 
 
-def checked(spectrum: str | Array, y: Array) -> str | Array:
-    """A spectrum as an array, that of a picture (H, W, C) for "coloured", or "auto" or "white".
+def asked(spectrum: str | Array, y: Array, *, known: bool) -> Array | None:
+    """The spectrum that is asked for, an array or a word, of a picture (H, W, C), None if white.
+
+    Where the level of the noise is `known`, "auto" does not look.
 
     Raises:
         ValueError: for another word or shape, and where no noise is to be seen.
@@ -126,7 +128,7 @@ def checked(spectrum: str | Array, y: Array) -> str | Array:
         if spectrum not in SPECTRA:
             raise ValueError(f"spectrum must be one of {SPECTRA}, or an array, not {spectrum!r}")
         if spectrum != "coloured":
-            return spectrum
+            return coloured(y) if spectrum == "auto" and not known else None
         found = seen(y)
         if not traced(y) and not jnp.isfinite(found.ratio):
             raise ValueError("no noise is seen in the picture: leave spectrum out")

@@ -174,10 +174,8 @@ def _plain(settings: dict[str, Any]) -> bool:
 
 def _spectrum(y: np.ndarray, settings: dict[str, Any]) -> str | Array:
     """Of the noise of all of the picture, "white" or an array, for all tiles alike."""
-    given = spectrum.checked(settings.get("spectrum", "auto"), jnp.asarray(y))
-    if not isinstance(given, str) or given == "white":
-        return given
-    S = None if settings.get("sigma") else spectrum.coloured(jnp.asarray(y))
+    given, known = settings.get("spectrum", "auto"), bool(settings.get("sigma"))
+    S = spectrum.asked(given, jnp.asarray(y), known=known)
     return "white" if S is None else S
 
 

@@ -13,7 +13,7 @@ from dipjax.polish import polished
 from dipjax.presets import PRESETS, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
-from dipjax.spectrum import SIDE, checked, coloured, kernel, seen
+from dipjax.spectrum import SIDE, asked, kernel, seen
 from dipjax.step import Energy
 from dipjax.tasks.recipe import Driver, behind, fitted
 
@@ -104,9 +104,7 @@ def finishes(fidelity: Any, preset: str) -> bool:
 
 def _seen(y: Array, sigma: float | None, spectrum: str | Array) -> tuple[Array, Array | None]:
     """The level of the noise after clipping, of every entry, and the spectrum if coloured."""
-    S = checked(spectrum, y)
-    if isinstance(S, str):
-        S = coloured(y) if S == "auto" and sigma is None else None
+    S = asked(spectrum, y, known=sigma is not None)
     if sigma is not None:
         return clipping.level_after(y, sigma), S
     if S is None or min(y.shape[:2]) < SIDE:
