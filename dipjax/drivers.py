@@ -1,13 +1,14 @@
 """Drivers: what runs the fit of a task. A driver is called like `fit`, and a task takes any."""
 
 import os
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 
 from dipjax import checkpoints, interruption
+from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import Restoration
 from dipjax.run import Run, finish
 
@@ -16,34 +17,51 @@ Array = jax.Array
 
 @dataclass
 class Loop:
-    """The plainest driver: `fit`, in chunks, that keeps the `Run` it ended with.
+    """`fit` in chunks, between which somebody looks at it and may end it: what drivers are made of.
 
     Attributes:
         folder: of checkpoints that it goes on from (see `checkpoints.iterate`), or None.
-        state: the last of the fit.
+        every: steps between two looks.
+        look: is given each `Progress`.
+        caught: whatever is put in here ends the fit behind its chunk, with the result so far.
+        state: the last of the fit, after a `FitError`, too.
     """
 
     folder: str | os.PathLike[str] | None = None
+    every: int = CHUNK
+    look: Callable[[Progress], object] | None = None
+    caught: list[Any] = field(default_factory=list)
     state: Run | None = None
 
     def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
-        """Fit, see `fitting.fit`; of a folder Ctrl-C waits for the chunk, and keeps where it is."""
+        """Fit, see `fitting.fit`."""
+        settings = {"every": self.every, **settings}
         fits = checkpoints.iterate(key, objective, shape, folder=self.folder, **settings)
-        caught: list[int] = []
-        waits = interruption.collected(caught, print) if self.folder else nullcontext()
-        with waits:
-            for progress in fits:
-                self.state = progress.state
-                if caught:
-                    break
+        for progress in fits:
+            self.state = progress.state
+            if self.look:
+                self.look(progress)
+            if self.caught:
+                break
         fits.close()  # what was left writes its checkpoint
-        if caught:
-            raise KeyboardInterrupt
         assert self.state is not None  # there is one `Progress` at least
         return finish(self.state)
 
 
-def resumable(folder: str | os.PathLike[str]) -> Loop:
+class Resumable(Loop):
+    """A `Loop` whose Ctrl-C waits for the end of the chunk, so that its folder has a checkpoint."""
+
+    def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
+        """Fit, see `fitting.fit`; raises KeyboardInterrupt."""
+        self.caught.clear()  # of a call before this one
+        with interruption.collected(self.caught, print):
+            result = super().__call__(key, objective, shape, **settings)
+        if self.caught:
+            raise KeyboardInterrupt
+        return result
+
+
+def resumable(folder: str | os.PathLike[str]) -> Resumable:
     """A driver whose fits go on where they were when the process ended.
 
         dipjax.denoise(key, y, preset="best", driver=dipjax.resumable("fits"))
@@ -55,4 +73,4 @@ def resumable(folder: str | os.PathLike[str]) -> Loop:
     Args:
         folder: of the checkpoints (see `checkpoints.iterate`); delete it when you are done.
     """
-    return Loop(folder)
+    return Resumable(folder)

@@ -17,10 +17,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import checkpoints, images, interruption, report
+from dipjax import images, interruption, report
+from dipjax.drivers import Loop
 from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import Restoration
-from dipjax.run import finish
 from dipjax.tasks import Driver
 
 Array = jax.Array
@@ -50,17 +50,14 @@ def live(
     true = None if reference is None else images.check(reference, "reference")
 
     def driver(key: Array, objective: Any, shape: Any, **settings) -> Restoration:
-        screen, progress, steps = _Screen(), None, settings.get("steps", 2000)
-        caught: list[int] = []
-        fits = checkpoints.iterate(key, objective, shape, folder=folder, every=every, **settings)
-        with interruption.collected(caught, print):
-            for progress in fits:
-                screen.update(progress.average, _caption(progress, steps, true))
-                if caught:
-                    break
-        fits.close()  # what was left writes its checkpoint
-        assert progress is not None  # there is one at least
-        return finish(progress.state)
+        screen, steps = _Screen(), settings.get("steps", 2000)
+
+        def look(progress: Progress) -> None:
+            screen.update(progress.average, _caption(progress, steps, true))
+
+        loop = Loop(folder, every, look)
+        with interruption.collected(loop.caught, print):
+            return loop(key, objective, shape, **settings)
 
     return driver
 

@@ -20,11 +20,12 @@ import numpy as np
 from tqdm import tqdm
 
 import dipjax
-from dipjax import cache, checkpoints, images, interruption, metrics, presets, tiles
+from dipjax import cache, images, interruption, metrics, presets, tiles
+from dipjax.drivers import Loop
 from dipjax.fitting import Progress
 from dipjax.objectives import Scaled
 from dipjax.restoration import FitError, Restoration
-from dipjax.run import Run, finish
+from dipjax.run import Run
 from dipjax.stopping import Reason
 
 Array = jax.Array
@@ -52,7 +53,8 @@ class Watch:
         label: what the progress bar says first, such as "member 2/8".
         caught: the Ctrl-C since the watch was made.
         folder: of checkpoints that fits go on from (see `checkpoints.iterate`), or None.
-        resumed: whether one of them went on; what it took before is not among the seconds.
+        resumed: whether one of them went on, or tiles of an earlier run were kept; what those took
+            is not among the seconds.
         state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
     """
@@ -94,31 +96,27 @@ class Watch:
         often = EVERY if jax.default_backend() == "cpu" else EVERY_ON_ACCELERATOR
         every = min(often, max(1, settings["steps"] // 2))  # one to compile and one to time
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
-        progress, times = None, [time.perf_counter()]
-        fits = checkpoints.iterate(
-            key, objective, shape, folder=self.folder, every=every, **settings
-        )
+        times = [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
         bar.set_description(f"{label} compiling".strip())
+
+        def look(progress: Progress) -> None:
+            if progress.step > every and len(times) == 1:  # what an earlier run has made
+                bar.initial, self.resumed = progress.step, True
+            times.append(time.perf_counter())
+            bar.set_description(f"{label} fitting".strip(), refresh=False)
+            if not self.quiet:
+                bar.set_postfix_str(self._postfix(progress), refresh=False)
+            bar.update(progress.step - bar.n)
+            self.steps = progress.step
+
+        loop = Loop(self.folder, every, look, self.caught)
         with bar, self.catches_ctrl_c():
             try:
-                for progress in fits:
-                    if progress.step > every and not bar.n:  # what an earlier run has made
-                        bar.initial, self.resumed = progress.step, True
-                    times.append(time.perf_counter())
-                    bar.set_description(f"{label} fitting".strip(), refresh=False)
-                    if not self.quiet:
-                        bar.set_postfix_str(self._postfix(progress), refresh=False)
-                    bar.update(progress.step - bar.n)
-                    if self.caught:
-                        break
+                result = loop(key, objective, shape, **settings)
             except FitError as error:
-                self.error = error
-        fits.close()  # what was left writes its checkpoint
-        assert progress is not None  # there is one at least
-        self.state, self.steps = progress.state, progress.step
-        self.seconds = _seconds(np.diff(times))
-        result = finish(progress.state)
+                self.error, result = error, error.result
+        self.state, self.seconds = loop.state, _seconds(np.diff(times))
         self.reason = str(Reason(int(result.stop_reason)))
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return result
@@ -139,6 +137,7 @@ class Watch:
         with tqdm(unit="tile", disable=quiet, dynamic_ncols=True) as bar, self.catches_ctrl_c():
             for picture in pictures:
                 bar.total = picture.total
+                self.resumed |= picture.kept > 0
                 bar.update(picture.done - bar.n)
                 if self.ended:  # a tile that failed, too, spoils those that start from its params
                     break

@@ -47,12 +47,13 @@ COARSE = 8.0  # pixels: a mean of so wide a part has a twenty-eighth of the nois
 class Progress(NamedTuple):
     """A picture after `done` of `total` tiles; where there is none yet it is the measurement.
 
-    The next tile changes `image`: copy it to keep it.
+    An earlier run has left `kept` of them. The next tile changes `image`: copy it to keep it.
     """
 
     done: int
     total: int
     image: np.ndarray
+    kept: int = 0
 
 
 def tiled(task: Task, key: Array, y: ArrayLike, *data: ArrayLike, **options: Any) -> np.ndarray:
@@ -227,11 +228,13 @@ def _blended(
 ) -> Iterator[Progress]:
     """`y + sum_t w_t (x_t - y)`, tile by tile, `y` enlarged."""
     image = _enlarge(y, factor).copy()
+    found = 0
     for i, part in enumerate(parts):
         kept = shelf.read(i) if shelf else None
+        found += kept is not None
         x = restored(i, part) if kept is None else kept
         part.of(image, factor)[:] += part.weight * (x - _enlarge(part.of(y), factor))
-        yield Progress(i + 1, len(parts), image)
+        yield Progress(i + 1, len(parts), image, found)
         # Not before: who was interrupted leaves the loop here, and a half tile is not kept.
         if shelf and kept is None:
             shelf.write(i, x)

@@ -216,8 +216,10 @@ def test_a_thin_grey_picture_with_everything(folder):
 
 
 def test_quiet_prints_nothing(folder, capfd):
-    assert run("denoise in.png -o out.png --quiet") == 0
+    """And a bar that is not there does not tell what an earlier run has made."""
+    assert run("denoise in.png -o out.png --quiet --steps 40 --json out.json") == 0
     assert capfd.readouterr() == ("", "")
+    assert not json.loads((folder / "out.json").read_text())["resumed"]
 
 
 def test_info(capsys):
@@ -321,11 +323,13 @@ def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
     images.save("known.png", (RNG.random((20, 20)) > 0.5) * 1.0)
     options = {"inpaint": " --mask known.png", "super-resolve": " --factor 2"}.get(task, "")
     line = f"{task} large.png --tile 16 --resume kept{options}"
-    assert run(f"{line} -o a.png") == 0
+    assert run(f"{line} -o a.png --json a.json") == 0
     assert len(list((folder / "kept").glob("*.npy"))) == (9 if task == "super-resolve" else 4)
     monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
-    assert run(f"{line} -o b.png") == 0
+    assert run(f"{line} -o b.png --json b.json") == 0
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    resumed = [json.loads((folder / name).read_text())["resumed"] for name in ("a.json", "b.json")]
+    assert resumed == [False, True]
 
 
 def test_ctrl_c_saves_the_tiles_so_far(folder, monkeypatch):
