@@ -28,6 +28,7 @@ from dipjax import (
 )
 from dipjax import demo as demonstration
 from dipjax import spectrum as spectra
+from dipjax import web as web_page
 from dipjax.cli_restore import COMMON, Options, check_files, restore
 from dipjax.generators import Hourglass
 from dipjax.images import Picture
@@ -317,6 +318,20 @@ def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: b
     """
     images.check_target(output, overwrite=force)
     demonstration.run(output, quiet=quiet)
+
+
+@app.command
+def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
+    """Serve a page on which pictures are restored: drop one on it, paint over what is missing.
+
+    Args:
+        port: of the page.
+        host: 0.0.0.0 lets other machines of the network use it.
+        no_browser: do not open it.
+    """
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port {port}: must be from 1 to 65535")
+    web_page.serve(host, port, browser=not no_browser)
 
 
 @app.command

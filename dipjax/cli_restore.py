@@ -98,7 +98,7 @@ def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
 
 def whole(task: Callable, shape: tuple[int, int, int], factor: int = 1, *, advice: str) -> Any:
     """The generator of a task that knows no tiles, or one that does the same in less memory."""
-    plan = memory.plan(shape, factor=factor, **memory.needs(tasks.asked(task) or {}))
+    plan = tasks.planned(task, shape, factor=factor)
     if plan.tile:
         raise ValueError(f"{plan.text}: too large, {advice}")
     return plan.generator
@@ -161,11 +161,8 @@ def restore(
 
 def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
     """What the memory allows, told in a line."""
-    asked = tasks.asked(task) or {"shape": shape}
-    margin = tuple(n - m for n, m in zip(asked["shape"], shape, strict=True))
     side = (options.tile,) if options.tile else None
-    needs = memory.needs(asked)
-    plan = memory.plan(shape, factor=factor, margin=margin, sides=side, **needs)
+    plan = tasks.planned(task, shape, factor=factor, sides=side)
     if not options.quiet:
         print(plan.text)
     return plan

@@ -14,6 +14,15 @@ from dipjax.run import Run, finish
 
 Array = jax.Array
 
+# Steps between two looks, which a Ctrl-C waits for; on accelerators they take no longer.
+EVERY, EVERY_ON_ACCELERATOR = 10, 100
+
+
+def often(steps: int) -> int:
+    """Steps between two looks of a person at a fit of so many: one to compile, one to time."""
+    every = EVERY if jax.default_backend() == "cpu" else EVERY_ON_ACCELERATOR
+    return min(every, max(1, steps // 2))
+
 
 @dataclass
 class Loop:

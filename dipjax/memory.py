@@ -250,7 +250,9 @@ def plan(
 
     if not sides and (found := first(shape, MARGIN * free)):
         return Plan(found[1], None, f"{text}: fitted{found[0]}" if found[0] else text)
-    least = factor**2  # a tile has as many pixels of the measurement as the factor
+    # A tile has as many pixels of the measurement as the factor, and as many as a kernel that
+    # reaches beyond it.
+    least = max(factor**2, 1 + max(margin[:2]))
     sides = tuple(sides or [side for side in SIDES if side >= least] or [least])
     for side in sides:
         tile = max(1, min(side, h) // factor), max(1, min(side, w) // factor)

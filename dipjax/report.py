@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import dipjax
 from dipjax import cache, images, interruption, metrics, presets, tiles
-from dipjax.drivers import Loop
+from dipjax.drivers import Loop, often
 from dipjax.fitting import Progress
 from dipjax.objectives import Scaled
 from dipjax.restoration import FitError, Restoration
@@ -31,8 +31,6 @@ from dipjax.stopping import Reason
 Array = jax.Array
 
 FIGURES = (".png", ".pdf", ".svg", ".jpg")
-# Steps between two looks, which a Ctrl-C waits for; on accelerators they take no longer.
-EVERY, EVERY_ON_ACCELERATOR = 10, 100
 
 
 @dataclass
@@ -93,8 +91,7 @@ class Watch:
     def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
         self.settings = self.settings or settings
-        often = EVERY if jax.default_backend() == "cpu" else EVERY_ON_ACCELERATOR
-        every = min(often, max(1, settings["steps"] // 2))  # one to compile and one to time
+        every = often(settings["steps"])
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
         times = [time.perf_counter()]
         bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)

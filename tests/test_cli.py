@@ -12,7 +12,7 @@ from command import run
 from PIL import Image
 
 import dipjax
-from dipjax import fitting, images, kernels, memory, report, tasks
+from dipjax import drivers, fitting, images, kernels, memory, report, tasks
 from dipjax.generators import Hourglass
 
 RNG = np.random.default_rng(0)
@@ -242,7 +242,7 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
     assert run("denoise in.png -o out.png --steps 100 --json out.json") == 130
     assert images.load("out.png").shape == PIXELS.shape
     record = json.loads((folder / "out.json").read_text())
-    assert record["interrupted"] and record["steps"] == report.EVERY
+    assert record["interrupted"] and record["steps"] == drivers.EVERY
 
 
 @pytest.mark.parametrize("members", ["", " --members 2"])
@@ -252,7 +252,7 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
 
     def interrupt(self, progress):
         steps.append(progress.step)
-        if steps == [report.EVERY, 2 * report.EVERY]:
+        if steps == [drivers.EVERY, 2 * drivers.EVERY]:
             os.kill(os.getpid(), signal.SIGINT)
         return postfix(self, progress)
 
@@ -262,7 +262,7 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     monkeypatch.setattr(report.Watch, "_postfix", interrupt)
     assert run(f"{line} -o out.png --resume kept --force") == 130
     assert (folder / "out.png").read_bytes() != (folder / "whole.png").read_bytes()
-    for first in (3 * report.EVERY, 40):  # the second finds all that was to be done
+    for first in (3 * drivers.EVERY, 40):  # the second finds all that was to be done
         steps.clear()
         assert run(f"{line} -o out.png --resume kept --force") == 0
         assert steps[0] == first

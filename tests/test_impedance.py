@@ -11,7 +11,7 @@ import pytest
 from command import run
 
 import dipjax
-from dipjax import images, memory, report, tasks
+from dipjax import drivers, images, memory, report, tasks
 from dipjax.generators import Hourglass
 from dipjax.tasks.impedance import KINDS, targets
 
@@ -110,7 +110,7 @@ def test_ctrl_c_draws_the_curves_so_far(folder, monkeypatch):
     assert run(line) == 130
     record = json.loads((folder / "out.json").read_text())
     lengths = {kind: len(curve) for kind, curve in record["mean squared error"].items()}
-    assert lengths == {"natural": 40, "natural + noise": report.EVERY}
+    assert lengths == {"natural": 40, "natural + noise": drivers.EVERY}
     assert record["interrupted"] and images.load("curves.png").size
 
 

@@ -233,6 +233,22 @@ def test_the_plan_speaks_of_the_image_and_cuts_the_measurement():
     assert "600 x 1000 needs" in plan.text and "tiles of 100 x 100" in plan.text
 
 
+def test_a_tile_is_no_smaller_than_the_kernel():
+    """By which a fit reaches beyond it: 1 less than its sides."""
+    shape, small = (400, 300, 3), partial(memory.plan, generator=SMALL, margin=(149, 99))
+    free = next(n for n in range(2**24, 2**34, 2**24) if fits(small, shape, free=n))
+    assert min(small(shape, free=free).tile) >= 150
+    with pytest.raises(MemoryError, match="tiles of 192 x 192"):
+        small(shape, free=free - 2**24)
+
+
+def fits(plan, shape, free):
+    try:
+        return plan(shape, free=free)
+    except MemoryError:
+        return False
+
+
 def test_a_tile_has_a_pixel_at_least():
     assert memory.plan((64, 64, 3), SMALL, factor=32, sides=[16]).tile == (1, 1)
 

@@ -28,6 +28,7 @@ from dipjax.tasks.jpeg import remove_jpeg_artifacts as remove_jpeg_artifacts
 from dipjax.tasks.recipe import Driver as Driver
 from dipjax.tasks.recipe import asked as asked
 from dipjax.tasks.recipe import each as each
+from dipjax.tasks.recipe import planned as planned
 from dipjax.tasks.reconstruction import reconstruct as reconstruct
 from dipjax.tasks.sampling import sample as sample
 from dipjax.tasks.super_resolution import super_resolve as super_resolve

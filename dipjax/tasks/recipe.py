@@ -1,13 +1,13 @@
 """What the recipes share: settings of a preset, the rule that ends the fit, members, a polish."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from dipjax import stopping
+from dipjax import memory, stopping
 from dipjax.objectives import DataTerm, data_term
 from dipjax.operators import Identity
 from dipjax.polish import refined
@@ -141,3 +141,28 @@ def asked(task: Callable[..., Any]) -> Preset | None:
     except _Asked as request:
         return request.args[0]
     return None
+
+
+def planned(
+    task: Callable[..., Any],
+    shape: tuple[int, int, int],
+    *,
+    factor: int = 1,
+    sides: Sequence[int] | None = None,
+) -> memory.Plan:
+    """How to fit a task in the memory that is free, see `memory.plan`.
+
+    Args:
+        task: such that `task(driver=...)` is all that is to be called.
+        shape: of its image (H, W, C).
+        factor: pixels of the image for one of the measurement, along each side.
+        sides: of tiles, if it must be tiles.
+
+    Raises:
+        ValueError: for data that the task refuses.
+        MemoryError: where not even a tile fits.
+    """
+    request = asked(task) or {"shape": shape}
+    margin = tuple(n - m for n, m in zip(request["shape"], shape, strict=True))
+    needs = memory.needs(request)
+    return memory.plan(shape, factor=factor, margin=margin, sides=sides, **needs)

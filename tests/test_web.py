@@ -1,0 +1,175 @@
+"""The page: what its fields ask for, and what stands behind its buttons."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+from importlib.util import find_spec
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from command import run
+
+import dipjax
+from dipjax import images, kernels, tasks, web
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.random((12, 10, 3)).astype(np.float32)
+SETTINGS = {"generator": dipjax.Hourglass(widths=(4,), skips=2), "steps": 4}
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """One with alpha, as it was read."""
+    alpha = np.ones((12, 10, 1))
+    alpha[3:5] = 0
+    images.save(tmp_path / "in.png", PIXELS, alpha=alpha, depth=16)
+    return images.load_picture(tmp_path / "in.png")
+
+
+def layer(h, w, *painted):
+    """Of an editor, painted in these slices."""
+    x = np.zeros((h, w, 4), np.uint8)
+    for at in painted:
+        x[at] = 255
+    return x
+
+
+# --- the fields ----------------------------------------------------------------------------
+
+
+def test_noise(picture):
+    assert web.noise(picture, 0).task.keywords == {"sigma": None}
+    assert web.noise(picture, 51).task.keywords == {"sigma": pytest.approx(0.2)}
+
+
+def test_what_is_painted_is_missing(picture):
+    drawn = {"layers": [layer(12, 10, np.s_[:2]), layer(12, 10, np.s_[:, 9:])]}
+    task, (known,), factor = web.missing(picture, drawn, "a large hole")
+    expected = np.ones((12, 10, 1))
+    expected[:2] = expected[:, 9:] = 0
+    np.testing.assert_array_equal(known, expected)
+    assert task.func is tasks.inpaint and task.keywords == {"missing": "hole"} and factor == 1
+
+
+def test_a_painting_of_another_size_is_brought_to_the_picture(picture):
+    drawn = {"layers": [layer(24, 20, np.s_[:4])]}
+    _, (known,), _ = web.missing(picture, drawn, "a large hole")
+    assert (known[:2] == 0).all() and (known[2:] == 1).all()
+
+
+@pytest.mark.parametrize("drawn", [None, {"layers": []}, {"layers": [layer(12, 10)]}])
+def test_without_a_painting_what_is_transparent_is_missing(picture, drawn):
+    _, (known,), _ = web.missing(picture, drawn, "a large hole")
+    np.testing.assert_array_equal(known, picture.alpha)
+    with pytest.raises(ValueError, match="nothing is missing"):
+        web.missing(picture._replace(alpha=None), drawn, "a large hole")
+
+
+@pytest.mark.parametrize("kind", web.MISSING)
+def test_every_kind_of_missing_is_one_of_the_task(picture, kind):
+    task, (known,), _ = web.missing(picture, None, kind)
+    assert tasks.asked(partial(task, None, PIXELS, known))
+
+
+def test_blurs(picture):
+    for kind, expected in {
+        "out of focus": kernels.disc(2),
+        "soft": kernels.gaussian(1.2),
+        "shaken": kernels.motion(4, 30),
+    }.items():
+        size = {"out of focus": 2, "soft": 1.2, "shaken": 4}[kind]
+        np.testing.assert_allclose(
+            web.blurred(picture, kind, size, 30).task.keywords["kernel"], expected
+        )
+    with pytest.raises(ValueError, match="kernel"):
+        web.blurred(picture, "soft", 40, 0)
+
+
+def test_enlarged_and_compressed(picture, tmp_path):
+    assert web.small(picture, 4).factor == web.small(picture, 4).task.keywords["factor"] == 4
+    assert web.compressed(picture).task.keywords == {"jpeg": None}
+    images.save(tmp_path / "in.jpg", PIXELS)
+    kept = images.load_picture(tmp_path / "in.jpg")
+    assert web.compressed(kept).task.keywords["jpeg"] is kept.jpeg is not None
+
+
+# --- what stands behind them ---------------------------------------------------------------
+
+
+def wanted(picture, task=tasks.denoise, factor=1, **settings):
+    return web.Wanted(partial(task, **SETTINGS | settings), factor=factor)
+
+
+def test_a_result_is_a_file_in_the_form_of_the_input(picture, tmp_path):
+    *way, last = web.Restorer()(wanted, str(tmp_path / "in.png"), "fast", 0)
+    assert all(shown.file is None for shown in way) and last.file.name == "in-restored.png"
+    result = images.load_picture(last.file)
+    assert (result.depth, result.colour.shape) == (16, PIXELS.shape)
+    np.testing.assert_array_equal(result.alpha, picture.alpha)
+    assert last.image.shape == last.before.shape == (480, 400, 3)
+    assert last.image.dtype == np.uint8 and 480 <= max(last.image.shape) < 480 + 12
+
+
+def test_what_is_enlarged_has_its_before_of_the_same_size(picture, tmp_path):
+    larger = partial(wanted, task=partial(tasks.super_resolve, factor=2, polish=False), factor=2)
+    *_, last = web.Restorer()(larger, str(tmp_path / "in.png"), "fast", 0)
+    assert images.load(last.file).shape == (24, 20, 4)
+    assert last.image.shape == last.before.shape
+
+
+def test_what_was_transparent_and_is_filled_in_is_not_transparent(picture, tmp_path):
+    def filled(picture):
+        task, data, _ = web.missing(picture, None, "a large hole")
+        return web.Wanted(partial(task, polish=False, **SETTINGS), data)
+
+    *_, last = web.Restorer()(filled, str(tmp_path / "in.png"), "fast", 0)
+    assert images.load_picture(last.file).alpha is None
+
+
+def test_stop(picture, tmp_path):
+    restorer = web.Restorer()
+    endless = partial(wanted, steps=10**6, stop=dipjax.stopping.never())
+    for shown in restorer(endless, str(tmp_path / "in.png"), "fast", 0):
+        if shown.text.startswith("step"):
+            restorer.stop()
+    assert "interrupted" in shown.text and shown.file is not None
+    *_, last = restorer(wanted, str(tmp_path / "in.png"), "fast", 0)  # the next goes on
+    assert "interrupted" not in last.text
+
+
+def test_mistakes_are_told(tmp_path):
+    with pytest.raises(ValueError, match="no picture"):
+        next(web.Restorer()(wanted, None, "fast", 0))
+    (tmp_path / "in.png").write_text("no picture")
+    with pytest.raises(ValueError, match="not an image"):
+        next(web.Restorer()(wanted, str(tmp_path / "in.png"), "fast", 0))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_screen_shows_bytes(channels):
+    x = web.seen(jnp.full((4, 5, channels), 1.2))
+    assert x.shape == (4, 5, 3) and x.dtype == np.uint8 and (x == 255).all()
+
+
+def test_without_gradio(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert run("web") == 2
+    assert 'pip install "dipjax[web]"' in capsys.readouterr().err
+    assert run("web --port 0") == 2
+
+
+@pytest.mark.skipif(find_spec("gradio") is None, reason='needs pip install ".[web]"')
+def test_the_page():
+    """Every tab has a button, and each button restores."""
+    # In a process of its own: gradio leaves an event loop open, and warnings are errors here.
+    config = "from dipjax import web; import json; print(json.dumps(web.page().get_config_file()))"
+    made = subprocess.run([sys.executable, "-c", config], capture_output=True, text=True)
+    config = json.loads(made.stdout)
+    buttons = [c["props"]["value"] for c in config["components"] if c["type"] == "button"]
+    tabs = [c["props"]["label"] for c in config["components"] if c["type"] == "tabitem"]
+    assert tabs == ["Noise", "Missing parts", "Too small", "Blur", "JPEG"]
+    assert len(buttons) == len(tabs) + 1 and "Stop" in buttons
+    clicks = [d for d in config["dependencies"] if d["targets"][0][1] == "click"]
+    assert len(clicks) == len(buttons)
