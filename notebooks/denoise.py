@@ -76,3 +76,18 @@ plt.xlabel("step")
 plt.ylabel("PSNR in dB")
 plt.legend()
 plt.show()
+
+# %% [markdown]
+# ## The noise of a photo
+# A camera takes colours from neighbouring pixels, smooths and compresses, so neighbours err alike.
+# Taken for independent such noise is thought weak, and stays. `denoise` looks at the quiet parts of
+# the picture for what it is (`dipjax.spectrum`).
+
+# %%
+n = dipjax.noise.gaussian(noise_key, jnp.zeros_like(x), 40 / 255)
+n = dipjax.operators.Blur(dipjax.kernels.gaussian(0.7), border="wrap")(n)
+photo = jnp.clip(x + n, 0, 1)
+looked = dipjax.denoise(key, photo, **tiny)
+white = dipjax.denoise(key, photo, spectrum="white", **tiny)
+pictures = {"photo": photo, "taken for white": white.image, "looked at": looked.image}
+dipjax.show({f"{name}: {psnr(image, x):.2f} dB": image for name, image in pictures.items()})
