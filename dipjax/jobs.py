@@ -102,7 +102,7 @@ def job(
     y: Array,
     *data: ArrayLike,
     factor: int = 1,
-    ended: list[Any],
+    ended: list[Any] | None = None,
 ) -> Generator[View]:
     """A task on a picture, whole or in tiles as memory allows, in a thread of its own.
 
@@ -125,7 +125,8 @@ def job(
     plan = tasks.planned(partial(task, key, y, *data), shape, factor=factor)
     task = partial(task, generator=plan.generator)
     work = partial(_done, task, key, y, *data, plan=plan, shape=shape)
-    return _in_background(View(np.asarray(y), f"{plan.text}; compiling"), work, ended)
+    first = View(np.asarray(y), f"{plan.text}; compiling")
+    return _in_background(first, work, [] if ended is None else ended)
 
 
 def _done(task, key, y, *data, plan: memory.Plan, shape, say: Say, ended: list[Any]) -> View:

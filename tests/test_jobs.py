@@ -21,8 +21,7 @@ def y(key):
 
 
 def job(key, y, *data, task=dipjax.denoise, ended=None, **settings):
-    task = partial(task, **SETTINGS | settings)
-    return jobs.job(task, key, y, *data, ended=[] if ended is None else ended)
+    return jobs.job(partial(task, **SETTINGS | settings), key, y, *data, ended=ended)
 
 
 def test_the_last_view_is_the_result(key, y):
