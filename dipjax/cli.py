@@ -326,7 +326,8 @@ def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
 
     Args:
         port: of the page.
-        host: 0.0.0.0 lets other machines of the network use it.
+        host: 0.0.0.0 lets other machines of the network use it; there is one fit at a time, and
+            who presses Stop stops it for all.
         no_browser: do not open it.
     """
     if not 1 <= port <= 65535:

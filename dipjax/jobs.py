@@ -1,15 +1,18 @@
-"""Jobs: a task in a thread of its own, and its pictures as they come, for a page or a window.
+"""Jobs: a task in a thread of its own, and its pictures as they come.
 
-for view in job(dipjax.denoise, key, y):
-    ...  # view.image, view.text; the last is the result
+    for view in job(dipjax.denoise, key, y):
+        ...  # view.image, view.text; the last is the result
+
+This is what a page or a window needs, which must not wait.
 """
 
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +23,7 @@ from dipjax import images, memory, tasks, tiles
 from dipjax.drivers import Loop, often
 from dipjax.fitting import Progress
 from dipjax.restoration import FitError, Restoration
+from dipjax.run import Run
 from dipjax.stopping import Reason
 
 Array = jax.Array
@@ -36,43 +40,59 @@ Say = Callable[[ArrayLike, str], None]
 
 
 @dataclass
-class Shown:
-    """A driver of fits that says how far it is, and ends when something is in `ended`.
+class Told:
+    """A driver of fits that tells how far it is, and ends where something is in `stops`.
 
     Attributes:
-        say: is given the average of the iterates and the words.
-        shape: of the picture, of which a fit may reach beyond the border.
-        ended: whatever is put in here ends the fit, with the result so far.
+        say: is given what there is of the picture and the words.
+        stops: whatever is put in here ends the fit behind its chunk, with the result so far.
+        view: what there is of the picture, by the average of the iterates.
+        label: what is said first, such as "tile 2 of 4".
         steps: how many were made, of all fits.
         reason: why the last of them ended.
+        error: of a fit that failed; its best image is the result.
+        state: the last of the fit.
     """
 
     say: Say
-    shape: tuple[int, int, int]
-    ended: list[Any]
+    stops: list[Any]
+    view: Callable[[Array], ArrayLike]
+    label: str = ""
     steps: int = 0
     reason: str = ""
-    image: Array | None = None
+    error: FitError | None = None
+    state: Run | None = None
+    seen: ArrayLike | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether something other than its rule ended a fit."""
+        return bool(self.stops) or self.error is not None
 
     def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
         """Fit, see `fitting.fit`."""
         clock, before = _Clock(settings["steps"]), self.steps
 
         def look(progress: Progress) -> None:
-            self.steps = before + progress.step
-            self.image = images.middle(progress.average, self.shape)
-            self.say(self.image, clock.text(progress.step))
+            self.steps, self.seen = before + progress.step, self.view(progress.average)
+            self._say(clock.text(progress.step))
 
-        loop = Loop(None, often(settings["steps"]), look, self.ended)
-        result = loop(key, objective, shape, **settings)
-        self.reason = str(Reason(int(result.stop_reason)))
+        loop = Loop(None, often(settings["steps"]), look, self.stops)
+        try:
+            result = loop(key, objective, shape, **settings)
+        except FitError as error:
+            self.error, result = error, error.result
+        self.state, self.reason = loop.state, str(Reason(int(result.stop_reason)))
         return result
 
     def polish(self, work: Callable[[], Array]) -> Array:
-        """What a task does behind its fit."""
-        assert self.image is not None  # there was a fit
-        self.say(self.image, f"{self.steps} steps are made; polishing")
+        """What a task does behind its fit; nothing stops it."""
+        self._say(f"{self.steps} steps are made; polishing")
         return work()
+
+    def _say(self, text: str) -> None:
+        assert self.seen is not None  # there was a fit
+        self.say(self.seen, f"{self.label}, {text}" if self.label else text)
 
 
 @dataclass
@@ -99,10 +119,9 @@ def _duration(seconds: float) -> str:
 def job(
     task: Callable[..., Restoration],
     key: Array,
-    y: Array,
+    y: ArrayLike,
     *data: ArrayLike,
-    factor: int = 1,
-    ended: list[Any] | None = None,
+    stops: list[Any] | None = None,
 ) -> Generator[View]:
     """A task on a picture, whole or in tiles as memory allows, in a thread of its own.
 
@@ -111,62 +130,72 @@ def job(
         key: of all randomness.
         y: the measurement (h, w, C).
         *data: what else the task takes for each pixel of it, such as a mask.
-        factor: pixels of the image for one of `y`, along each side.
-        ended: whatever is put in here ends the job, with the result so far. Leaving the loop does.
+        stops: whatever is put in here ends the job behind a chunk of steps, with the result so far;
+            a polish that has begun is finished. Leaving the loop does the same.
 
     Yields:
-        A `View` every few steps: the first is the measurement, the last is the result.
+        A `View`: the measurement, then the newest whenever one is asked for, last the result.
 
     Raises:
-        ValueError: before any compute, for data that the task refuses.
+        ValueError: before any compute, for data that the task refuses; in the loop for a tile of
+            which nothing is known.
         MemoryError: where not even a tile fits.
     """
+    y, factor = images.check(y), tiles.factor_of(task)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     plan = tasks.planned(partial(task, key, y, *data), shape, factor=factor)
     task = partial(task, generator=plan.generator)
     work = partial(_done, task, key, y, *data, plan=plan, shape=shape)
     first = View(np.asarray(y), f"{plan.text}; compiling")
-    return _in_background(first, work, [] if ended is None else ended)
+    return _in_background(first, work, [] if stops is None else stops)
 
 
-def _done(task, key, y, *data, plan: memory.Plan, shape, say: Say, ended: list[Any]) -> View:
+def _done(task, key, y, *data, plan: memory.Plan, shape, say: Say, stops: list[Any]) -> View:
     """The work of the thread."""
     begin = time.perf_counter()
+    told = Told(say, stops, partial(images.middle, shape=shape))
     if plan.tile:
-        image, text = _tiled(task, key, y, *data, plan=plan, shape=shape, say=say, ended=ended)
+        image = _tiled(task, key, y, *data, tile=plan.tile, told=told)
     else:
-        shown = Shown(say, shape, ended)
-        try:
-            image = task(key, y, *data, driver=shown).image
-            text = f"{shown.steps} steps: {shown.reason}"
-        except FitError as error:
-            image, text = images.middle(error.result.image, shape), str(error)
-    return View(np.asarray(image), f"{text}, after {_duration(time.perf_counter() - begin)}")
+        image = images.middle(task(key, y, *data, driver=told).image, shape)
+    why = str(told.error or told.reason or "nothing was to be fitted")
+    text = f"{told.label}: " if told.label else ""
+    text += f"{told.steps} steps, {why}, after {_duration(time.perf_counter() - begin)}"
+    return View(np.asarray(image), text)
 
 
-def _tiled(task, key, y, *data, plan: memory.Plan, shape, say: Say, ended: list[Any]):
-    image, text = None, plan.text
-    settings = {"tile": plan.tile, "factor": shape[0] // y.shape[0], "driver": Loop(caught=ended)}
-    for progress in tiles.iterate(task, key, y, *data, **settings):
-        image, text = progress.image, f"{progress.done} of {progress.total} tiles"
-        say(image.copy(), text)
-        if ended:
+def _tiled(task, key, y, *data, tile: tuple[int, int], told: Told) -> ArrayLike:
+    """The picture from its tiles: it is shown as it is while one of them is fitted."""
+    factor = tiles.factor_of(task)
+    image = np.repeat(np.repeat(np.asarray(y), factor, 0), factor, 1)
+    told.view, told.label = lambda _: image, "first tile"
+    for progress in tiles.iterate(task, key, y, *data, tile=tile, driver=told):
+        image = progress.image.copy()
+        told.label = f"{progress.done} of {progress.total} tiles"
+        told.say(image, told.label)
+        if told.ended:  # a tile that failed, too, spoils those that start from its params
             break
-    return image, text
+    return image
 
 
-def _in_background(first: View, work: Callable[..., View], ended: list[Any]) -> Generator[View]:
-    """What `work(say=, ended=)` says and then returns, or raises, in the order it comes."""
+def _in_background(first: View, work: Callable[..., View], stops: list[Any]) -> Generator[View]:
+    """What `work(say=, stops=)` says, of what nobody has read the newest, and what it returns."""
     come: SimpleQueue[View | Exception | None] = SimpleQueue()
+
+    def post(*newest: View | Exception | None) -> None:
+        while not come.empty():  # there is no other who puts anything in
+            with suppress(Empty):
+                come.get_nowait()
+        for item in newest:
+            come.put(item)
 
     def run() -> None:
         try:
-            come.put(work(say=lambda x, text: come.put(View(np.asarray(x), text)), ended=ended))
-            come.put(None)
+            post(work(say=lambda x, text: post(View(np.asarray(x), text)), stops=stops), None)
         except Exception as error:  # is raised where the views are read
-            come.put(error)
+            post(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name="dipjax job", daemon=True).start()
     try:
         yield first
         while (view := come.get()) is not None:
@@ -174,4 +203,4 @@ def _in_background(first: View, work: Callable[..., View], ended: list[Any]) -> 
                 raise view
             yield view
     finally:  # who leaves the loop wants no more of it
-        ended.append("left")
+        stops.append("left")

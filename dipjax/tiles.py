@@ -131,7 +131,7 @@ def iterate(
         warm = WARM if own and not _several(settings) else 1.0
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
-    factor = _factor(task) if factor is None else factor
+    factor = factor_of(task) if factor is None else factor
     if factor < 1:
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
@@ -160,8 +160,8 @@ def iterate(
     return _blended(restored, parts, y, factor, shelf)
 
 
-def _factor(task: Task) -> int:
-    """How much larger a task makes a picture by default."""
+def factor_of(task: Task) -> int:
+    """How much larger a task makes a picture, by what it has been given or by default."""
     parameter = inspect.signature(task).parameters.get("factor")
     return 1 if parameter is None else parameter.default
 

@@ -2,11 +2,14 @@
 
     dipjax web
 
-Needs `pip install "dipjax[web]"`. Nothing leaves the machine that it runs on. Fits wait for each
-other, and `Stop` ends the one that runs, with the result so far.
+Needs `pip install "dipjax[web]"`. Nothing leaves the machine that it runs on, and what the page has
+kept is deleted when it ends. It is for one person: pictures wait for each other, and `Stop` ends
+the one that is fitted, whose it may be, with the result so far.
 """
 
+import os
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import images, jobs, kernels, tasks
+from dipjax import images, jobs, kernels, tasks, tiles
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
 
@@ -39,49 +42,53 @@ BLURS: dict[str, Callable[[float, float], jax.Array]] = {
 }
 FACTORS = (2, 3, 4, 8)
 SIDE = 480  # pixels of a screen for a picture
-DAY = 24 * 3600  # seconds, after which pictures that were uploaded are forgotten
 
 
 class Wanted(NamedTuple):
-    """A task with its settings, what else it takes for each pixel, and by how much it enlarges."""
+    """A task with its settings, what else it takes for each pixel, and what is transparent then."""
 
     task: Callable[..., Any]
+    alpha: np.ndarray | None
     data: tuple[np.ndarray, ...] = ()
-    factor: int = 1
 
 
 # --- what the fields of each tab ask for -----------------------------------------------------
 
 
 def noise(picture: Picture, sigma: float | None) -> Wanted:
-    """Of a level in parts of 255, or None to have it estimated."""
-    return Wanted(partial(tasks.denoise, sigma=sigma / 255 if sigma else None))
+    """Of a level in parts of 255, or 0 to have it estimated."""
+    return Wanted(partial(tasks.denoise, sigma=sigma / 255 if sigma else None), picture.alpha)
 
 
 def missing(picture: Picture, painted: dict[str, Any] | None, kind: str) -> Wanted:
-    """What is painted over, by an editor's layers, or else what is transparent."""
-    known = 1 - covered(painted, picture.colour.shape[:2])
-    if known.all() and picture.alpha is not None:
-        known = (picture.alpha > 0.5).astype(np.float32)
+    """What is painted over, by an editor's layers, and what is transparent.
+
+    Where there is no painting what is transparent is filled in, and else stays so.
+    """
+    over = covered(painted, picture.colour.shape)
+    alpha = np.ones_like(over) if picture.alpha is None else picture.alpha
+    known = (1 - over) * (alpha > 0.5)
     if known.all():
         raise ValueError("nothing is missing: paint over what is, on the picture of this tab")
-    return Wanted(partial(tasks.inpaint, missing=MISSING[kind]), (known,))
+    alpha = np.maximum(alpha, over) if over.any() and picture.alpha is not None else None
+    return Wanted(partial(tasks.inpaint, missing=MISSING[kind]), alpha, (known,))
 
 
 def small(picture: Picture, factor: int) -> Wanted:
     """Enlarged so many times."""
-    return Wanted(partial(tasks.super_resolve, factor=factor), factor=factor)
+    alpha = None if picture.alpha is None else np.asarray(bicubic(picture.alpha, factor))
+    return Wanted(partial(tasks.super_resolve, factor=factor), alpha)
 
 
 def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
     """By a disc of this radius, a Gaussian of this sigma, or a line of this length, in pixels."""
     k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
-    return Wanted(partial(tasks.deblur, kernel=k))
+    return Wanted(partial(tasks.deblur, kernel=k), picture.alpha)
 
 
 def compressed(picture: Picture) -> Wanted:
     """By JPEG, whose steps a file of it tells."""
-    return Wanted(partial(tasks.remove_jpeg_artifacts, jpeg=picture.jpeg))
+    return Wanted(partial(tasks.remove_jpeg_artifacts, jpeg=picture.jpeg), picture.alpha)
 
 
 def covered(painted: dict[str, Any] | None, shape: tuple[int, ...]) -> np.ndarray:
@@ -107,17 +114,27 @@ class Shown(NamedTuple):
 
 
 class Restorer:
-    """What stands behind the page: it restores one picture at a time, and stops."""
+    """What stands behind the page: it restores one picture at a time, and stops.
 
-    def __init__(self) -> None:
-        self.ended: list[Any] = []
+    Args:
+        folder: where results wait for their download.
+    """
 
-    def stop(self) -> None:
-        """End what runs."""
-        self.ended.append("stop")
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.stops = folder, []
+
+    def stop(self) -> str:
+        """End what is fitted, and say so."""
+        self.stops.append("stop")
+        return "stopping; a polish that has begun is finished first"
 
     def __call__(
-        self, wanted: Callable[..., Wanted], path: str | None, preset: str, seed: float, *fields
+        self,
+        wanted: Callable[..., Wanted],
+        path: str | None,
+        preset: str,
+        seed: float | None,
+        *fields,
     ) -> Iterator[Shown]:
         """A picture on its way, at last with the file of the result.
 
@@ -125,21 +142,26 @@ class Restorer:
             ValueError: for what cannot be restored so, with the reason.
             MemoryError: for what is too large.
         """
+        self.stops = stops = []
         if not path:
             raise ValueError("there is no picture yet: drop one on the field above")
+        if not 0 <= (seed or 0) < 2**32:
+            raise ValueError(f"seed {seed}: must be from 0 to {2**32 - 1}")
         picture = images.load_picture(path)
-        task, data, factor = wanted(picture, *fields)
-        key, y = jax.random.key(int(seed)), jnp.asarray(picture.colour)
-        self.ended = ended = []
+        task, alpha, data = wanted(picture, *fields)
+        key, y = jax.random.key(int(seed or 0)), jnp.asarray(picture.colour)
         task, view = partial(task, preset=preset), None
-        for view in jobs.job(task, key, y, *data, factor=factor, ended=ended):
+        for view in jobs.job(task, key, y, *data, stops=stops):
             yield Shown(enlarged(seen(view.image)), view.text)
         assert view is not None  # the result is one
-        alpha = None if data or picture.alpha is None else bicubic(picture.alpha, factor)
-        file = _file(Path(path).stem, picture.depth)
+        file = self._file(Path(path).stem, picture.depth)
         images.save(file, view.image, alpha=alpha, depth=picture.depth)
-        before, after = (enlarged(seen(x)) for x in (bicubic(y, factor), view.image))
-        yield Shown(after, view.text, before, file)
+        before = bicubic(y, tiles.factor_of(task))
+        yield Shown(enlarged(seen(view.image)), view.text, enlarged(seen(before)), file)
+
+    def _file(self, stem: str, depth: int) -> Path:
+        suffix = ".tif" if depth == 32 else ".png"
+        return Path(tempfile.mkdtemp(dir=self.folder)) / f"{stem}-restored{suffix}"
 
 
 def seen(image: ArrayLike) -> np.ndarray:
@@ -154,23 +176,20 @@ def enlarged(x: np.ndarray) -> np.ndarray:
     return x.repeat(times, 0).repeat(times, 1)
 
 
-def _file(stem: str, depth: int) -> Path:
-    """Where a result waits for its download: a folder of its own, which the system clears away."""
-    suffix = ".tif" if depth == 32 else ".png"
-    return Path(tempfile.mkdtemp(prefix="dipjax-")) / f"{stem}-restored{suffix}"
-
-
 # --- the page ------------------------------------------------------------------------------
 
 
-def page() -> Any:
+def page(folder: Path) -> Any:
     """The page, `gradio.Blocks`; its method `launch` serves it.
+
+    Args:
+        folder: where results wait for their download.
 
     Raises:
         ValueError: where gradio is not installed.
     """
-    gr, restorer = _gradio(), Restorer()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY)) as blocks:
+    gr, restorer = _gradio(), Restorer(folder)
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.Markdown(INTRO)
         with gr.Row():
             with gr.Column():
@@ -208,9 +227,17 @@ def page() -> Any:
                         text: shown.text,
                         file: gr.DownloadButton(value=shown.file, interactive=done),
                     }
-            except (ValueError, MemoryError) as error:
-                gr.Warning(str(error))
-                yield {text: f"**{error}**"}
+            except Exception as error:  # of whatever kind, who looks at the page is to know
+                if not isinstance(error, ValueError | MemoryError):
+                    traceback.print_exc()
+                words = (str(error) or type(error).__name__).splitlines()[0]
+                gr.Warning(words)
+                yield {
+                    text: f"**{words}**",
+                    both: gr.ImageSlider(None, visible=False),
+                    live: gr.Image(None, visible=True),
+                    file: gr.DownloadButton(value=None, interactive=False),
+                }
 
         for button, wanted, fields in starts:
             button.click(
@@ -219,8 +246,9 @@ def page() -> Any:
                 [live, both, text, file],
                 concurrency_limit=1,
                 concurrency_id="fit",
+                api_visibility="private",
             )
-        stop.click(restorer.stop, queue=False)
+        stop.click(restorer.stop, outputs=text, queue=False, api_visibility="private")
     return blocks
 
 
@@ -259,7 +287,10 @@ def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[A
         angle = gr.Slider(-90, 90, 0, step=1, label="Degrees", info=info)
         button("Sharpen", blurred, kind, size, angle)
     with gr.Tab("JPEG"):
-        gr.Markdown("Blocks and ripples. The file itself says how coarse its steps are.")
+        gr.Markdown(
+            "A JPEG file itself says how coarse its steps are. Of a copy that was pasted, or saved "
+            "in another format, nothing is known, and less can be done."
+        )
         button("Remove blocks and ripples", compressed)
     return starts
 
@@ -273,13 +304,24 @@ def _background(path: str | None) -> np.ndarray | None:
 
 
 def serve(host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C, and delete what it has kept.
 
     Raises:
         ValueError: where gradio is not installed.
         OSError: where the port is taken.
     """
-    page().launch(server_name=host, server_port=port, inbrowser=browser, footer_links=[])
+    with tempfile.TemporaryDirectory(prefix="dipjax-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # is looked at when the page is made
+        print(f"dipjax: http://{host}:{port}, until Ctrl-C")
+        page(Path(folder)).launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=browser,
+            share=False,  # a public tunnel, which gradio opens by itself on some machines
+            show_error=True,
+            quiet=True,
+            footer_links=[],
+        )
 
 
 def _gradio() -> Any:

@@ -84,7 +84,7 @@ plt.show()
 # the picture for what it is (`dipjax.spectrum`).
 
 # %%
-n = dipjax.noise.gaussian(noise_key, jnp.zeros_like(x), 40 / 255)
+n = 40 / 255 * jax.random.normal(noise_key, x.shape)
 n = dipjax.operators.Blur(dipjax.kernels.gaussian(0.7), border="wrap")(n)
 photo = jnp.clip(x + n, 0, 1)
 looked = dipjax.denoise(key, photo, **tiny)

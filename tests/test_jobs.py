@@ -1,6 +1,7 @@
 """A task in a thread of its own, and its pictures as they come."""
 
 import threading
+import time
 from functools import partial
 
 import jax
@@ -20,8 +21,8 @@ def y(key):
     return jax.random.uniform(key, (20, 18, 3))
 
 
-def job(key, y, *data, task=dipjax.denoise, ended=None, **settings):
-    return jobs.job(partial(task, **SETTINGS | settings), key, y, *data, ended=ended)
+def job(key, y, *data, task=dipjax.denoise, stops=None, **settings):
+    return jobs.job(partial(task, **SETTINGS | settings), key, y, *data, stops=stops)
 
 
 def test_the_last_view_is_the_result(key, y):
@@ -30,40 +31,67 @@ def test_the_last_view_is_the_result(key, y):
     assert first.text.endswith("compiling")
     whole = dipjax.denoise(key, y, driver=drivers.Loop(every=drivers.EVERY), **SETTINGS)
     np.testing.assert_array_equal(last.image, whole.image)
-    assert last.text.startswith(f"{whole.stopped_at} steps: ")
-    assert views[0].text == "step 10 of 40 at most" and "0 s left" in views[1].text
-    assert "polishing" in views[-1].text
+    assert last.text.startswith(f"{whole.stopped_at} steps, ")
+    assert all(view.text.startswith("step ") or "polishing" in view.text for view in views)
     assert {view.image.shape for view in views} == {y.shape}
+
+
+def test_how_long_it_takes_yet():
+    clock = jobs._Clock(40)
+    assert clock.text(10) == "step 10 of 40 at most"
+    clock.first = 10, time.perf_counter() - 300
+    assert clock.text(20) == "step 20 of 40 at most, 10 min left at most"
+
+
+def test_who_is_slow_sees_the_newest(key, y):
+    """And not all that has come meanwhile."""
+    views = job(key, y, polish=False)
+    next(views)
+    while any(thread.name == "dipjax job" for thread in threading.enumerate()):
+        time.sleep(0.01)
+    (last,) = views
+    assert " steps, " in last.text
+
+
+def test_integers(key):
+    y = np.full((20, 18, 3), 255, np.uint8)
+    first, *_, last = job(key, y, steps=2, polish=False)
+    assert first.image.min() == 1 and last.image.max() <= 1
+
+
+def test_a_task_that_enlarges(key, y):
+    views = list(job(key, y, task=partial(dipjax.super_resolve, factor=2), steps=4, polish=False))
+    assert {view.image.shape for view in views[1:]} == {(40, 36, 3)}
 
 
 def test_several_fits_count_together(key, y):
     *_, last = job(key, y, y > 0.3, task=dipjax.inpaint, preset="best", steps=3, polish=False)
-    assert last.text.startswith("12 steps: all steps were made")
+    assert last.text.startswith("12 steps, all steps were made")
 
 
 def test_what_reaches_beyond_the_picture_is_cut(key, y):
     k = dipjax.kernels.disc(2)
     views = list(job(key, y, task=partial(dipjax.deblur, kernel=k), steps=10, polish=False))
-    assert {view.image.shape for view in views} == {y.shape}
+    assert {view.image.shape for view in views[1:]} == {y.shape}
 
 
 def test_it_is_stopped_with_the_result_so_far(key, y):
-    ended = []
-    for view in job(key, y, ended=ended, **ENDLESS):
+    stops = []
+    for view in job(key, y, stops=stops, **ENDLESS):
         if view.text.startswith("step"):
-            ended.append("stop")
-    assert " steps: it was interrupted" in view.text
+            stops.append("stop")
+    assert " steps, it was interrupted" in view.text
     assert np.isfinite(view.image).all()
 
 
 def test_who_leaves_wants_no_more(key, y):
-    ended = []
-    views = job(key, y, ended=ended, **ENDLESS)
+    stops = []
+    views = job(key, y, stops=stops, **ENDLESS)
     for view in views:
         if view.text.startswith("step"):
             break
     views.close()
-    assert ended == ["left"]
+    assert stops == ["left"]
     threads = [t for t in threading.enumerate() if t is not threading.main_thread() and t.daemon]
     for thread in threads:
         thread.join(30)
@@ -92,12 +120,45 @@ def test_a_fit_that_fails_has_its_best_image(key, y):
     assert "failed" in last.text and last.image.shape == y.shape
 
 
-def test_tiles_where_memory_is_short(key, monkeypatch):
+@pytest.fixture
+def little_memory(monkeypatch):
+    """A picture for which four tiles are necessary."""
     y = jnp.ones((100, 70, 3))
     monkeypatch.setattr(memory, "COMPILER", 0)
     needed = memory.estimate_memory(y.shape, SETTINGS["generator"], code=y)
     monkeypatch.setattr(memory, "free_memory", lambda: needed * 9 // 10)
-    first, *views, last = job(key, y, steps=2, polish=False, clipped=False)
+    return y
+
+
+IN_TILES = {"steps": 2, "polish": False, "clipped": False}
+
+
+def test_tiles_where_memory_is_short(key, little_memory):
+    first, *views, last = job(key, little_memory, **IN_TILES)
     assert "fitted in 4 tiles" in first.text
-    assert [view.text for view in views] == [f"{i} of 4 tiles" for i in range(1, 5)]
-    assert last.image.shape == y.shape
+    assert all("tile" in view.text for view in views)
+    assert last.text.startswith("4 of 4 tiles: ") and "all steps were made" in last.text
+    assert last.image.shape == little_memory.shape
+
+
+def test_tiles_are_stopped(key, little_memory):
+    stops = []
+    for view in job(key, little_memory, stops=stops, **IN_TILES | {"steps": 10**4}):
+        if "step" in view.text:
+            stops.append("stop")
+    assert view.text.startswith("1 of 4 tiles: ") and "it was interrupted" in view.text
+
+
+def test_a_tile_that_fails_leaves_those_before_it(key, little_memory, monkeypatch):
+    ends = iter([False, True, True, True])
+    call = drivers.Loop.__call__
+
+    def fail(self, *args, **settings):
+        result = call(self, *args, **settings)
+        if next(ends):
+            raise dipjax.FitError(result)
+        return result
+
+    monkeypatch.setattr(drivers.Loop, "__call__", fail)
+    *_, last = job(key, little_memory, **IN_TILES)
+    assert last.text.startswith("2 of 4 tiles: ") and "failed" in last.text

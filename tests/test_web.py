@@ -46,30 +46,39 @@ def test_noise(picture):
 
 def test_what_is_painted_is_missing(picture):
     drawn = {"layers": [layer(12, 10, np.s_[:2]), layer(12, 10, np.s_[:, 9:])]}
-    task, (known,), factor = web.missing(picture, drawn, "a large hole")
+    opaque = picture._replace(alpha=None)
+    task, alpha, (known,) = web.missing(opaque, drawn, "a large hole")
     expected = np.ones((12, 10, 1))
     expected[:2] = expected[:, 9:] = 0
     np.testing.assert_array_equal(known, expected)
-    assert task.func is tasks.inpaint and task.keywords == {"missing": "hole"} and factor == 1
+    assert task.func is tasks.inpaint and task.keywords == {"missing": "hole"} and alpha is None
+
+
+def test_what_is_painted_is_filled_in_and_what_is_transparent_stays_so(picture):
+    drawn = {"layers": [layer(12, 10, np.s_[4:8])]}
+    _, alpha, (known,) = web.missing(picture, drawn, "a large hole")
+    assert (known[3:8] == 0).all() and known.sum() == 70
+    assert (alpha[3] == 0).all() and alpha.sum() == 110
 
 
 def test_a_painting_of_another_size_is_brought_to_the_picture(picture):
     drawn = {"layers": [layer(24, 20, np.s_[:4])]}
-    _, (known,), _ = web.missing(picture, drawn, "a large hole")
+    _, _, (known,) = web.missing(picture._replace(alpha=None), drawn, "a large hole")
     assert (known[:2] == 0).all() and (known[2:] == 1).all()
 
 
 @pytest.mark.parametrize("drawn", [None, {"layers": []}, {"layers": [layer(12, 10)]}])
 def test_without_a_painting_what_is_transparent_is_missing(picture, drawn):
-    _, (known,), _ = web.missing(picture, drawn, "a large hole")
+    _, alpha, (known,) = web.missing(picture, drawn, "a large hole")
     np.testing.assert_array_equal(known, picture.alpha)
+    assert alpha is None
     with pytest.raises(ValueError, match="nothing is missing"):
         web.missing(picture._replace(alpha=None), drawn, "a large hole")
 
 
 @pytest.mark.parametrize("kind", web.MISSING)
 def test_every_kind_of_missing_is_one_of_the_task(picture, kind):
-    task, (known,), _ = web.missing(picture, None, kind)
+    task, _, (known,) = web.missing(picture, None, kind)
     assert tasks.asked(partial(task, None, PIXELS, known))
 
 
@@ -88,7 +97,8 @@ def test_blurs(picture):
 
 
 def test_enlarged_and_compressed(picture, tmp_path):
-    assert web.small(picture, 4).factor == web.small(picture, 4).task.keywords["factor"] == 4
+    task, alpha, _ = web.small(picture, 4)
+    assert task.keywords == {"factor": 4} and alpha.shape == (48, 40, 1)
     assert web.compressed(picture).task.keywords == {"jpeg": None}
     images.save(tmp_path / "in.jpg", PIXELS)
     kept = images.load_picture(tmp_path / "in.jpg")
@@ -98,12 +108,12 @@ def test_enlarged_and_compressed(picture, tmp_path):
 # --- what stands behind them ---------------------------------------------------------------
 
 
-def wanted(picture, task=tasks.denoise, factor=1, **settings):
-    return web.Wanted(partial(task, **SETTINGS | settings), factor=factor)
+def wanted(picture, task=tasks.denoise, **settings):
+    return web.Wanted(partial(task, **SETTINGS | settings), picture.alpha)
 
 
 def test_a_result_is_a_file_in_the_form_of_the_input(picture, tmp_path):
-    *way, last = web.Restorer()(wanted, str(tmp_path / "in.png"), "fast", 0)
+    *way, last = web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0)
     assert all(shown.file is None for shown in way) and last.file.name == "in-restored.png"
     result = images.load_picture(last.file)
     assert (result.depth, result.colour.shape) == (16, PIXELS.shape)
@@ -113,23 +123,26 @@ def test_a_result_is_a_file_in_the_form_of_the_input(picture, tmp_path):
 
 
 def test_what_is_enlarged_has_its_before_of_the_same_size(picture, tmp_path):
-    larger = partial(wanted, task=partial(tasks.super_resolve, factor=2, polish=False), factor=2)
-    *_, last = web.Restorer()(larger, str(tmp_path / "in.png"), "fast", 0)
+    def larger(picture):
+        task, alpha, _ = web.small(picture, 2)
+        return web.Wanted(partial(task, polish=False, **SETTINGS), alpha)
+
+    *_, last = web.Restorer(tmp_path)(larger, str(tmp_path / "in.png"), "fast", 0)
     assert images.load(last.file).shape == (24, 20, 4)
     assert last.image.shape == last.before.shape
 
 
 def test_what_was_transparent_and_is_filled_in_is_not_transparent(picture, tmp_path):
     def filled(picture):
-        task, data, _ = web.missing(picture, None, "a large hole")
-        return web.Wanted(partial(task, polish=False, **SETTINGS), data)
+        task, alpha, data = web.missing(picture, None, "a large hole")
+        return web.Wanted(partial(task, polish=False, **SETTINGS), alpha, data)
 
-    *_, last = web.Restorer()(filled, str(tmp_path / "in.png"), "fast", 0)
+    *_, last = web.Restorer(tmp_path)(filled, str(tmp_path / "in.png"), "fast", 0)
     assert images.load_picture(last.file).alpha is None
 
 
 def test_stop(picture, tmp_path):
-    restorer = web.Restorer()
+    restorer = web.Restorer(tmp_path)
     endless = partial(wanted, steps=10**6, stop=dipjax.stopping.never())
     for shown in restorer(endless, str(tmp_path / "in.png"), "fast", 0):
         if shown.text.startswith("step"):
@@ -141,10 +154,13 @@ def test_stop(picture, tmp_path):
 
 def test_mistakes_are_told(tmp_path):
     with pytest.raises(ValueError, match="no picture"):
-        next(web.Restorer()(wanted, None, "fast", 0))
+        next(web.Restorer(tmp_path)(wanted, None, "fast", 0))
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match="seed"):
+            next(web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", seed))
     (tmp_path / "in.png").write_text("no picture")
     with pytest.raises(ValueError, match="not an image"):
-        next(web.Restorer()(wanted, str(tmp_path / "in.png"), "fast", 0))
+        next(web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -164,7 +180,9 @@ def test_without_gradio(monkeypatch, capsys):
 def test_the_page():
     """Every tab has a button, and each button restores."""
     # In a process of its own: gradio leaves an event loop open, and warnings are errors here.
-    config = "from dipjax import web; import json; print(json.dumps(web.page().get_config_file()))"
+    config = (
+        "from dipjax import web; import json; print(json.dumps(web.page('.').get_config_file()))"
+    )
     made = subprocess.run([sys.executable, "-c", config], capture_output=True, text=True)
     config = json.loads(made.stdout)
     buttons = [c["props"]["value"] for c in config["components"] if c["type"] == "button"]
