@@ -47,8 +47,8 @@ def test_who_is_slow_sees_the_newest(key, y):
     """And not all that has come meanwhile."""
     views = job(key, y, polish=False)
     next(views)
-    while any(thread.name == "dipjax job" for thread in threading.enumerate()):
-        time.sleep(0.01)
+    for thread in running():
+        thread.join()
     (last,) = views
     assert " steps, " in last.text
 
@@ -92,10 +92,14 @@ def test_who_leaves_wants_no_more(key, y):
             break
     views.close()
     assert stops == ["left"]
-    threads = [t for t in threading.enumerate() if t is not threading.main_thread() and t.daemon]
-    for thread in threads:
-        thread.join(30)
+    for thread in running():
+        thread.join(60)
         assert not thread.is_alive()
+
+
+def running():
+    """The threads of jobs; a worker of pytest has others."""
+    return [thread for thread in threading.enumerate() if thread.name == "dipjax job"]
 
 
 def test_a_refusal_comes_before_any_view(key, y):
