@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from dipjax import noise, report, tasks
+from dipjax import images, noise, report, tasks
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample
 
@@ -38,7 +38,7 @@ def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Dr
     noisy = noise.gaussian(noise_key, x, 25 / 255)
     mask = jax.random.bernoulli(mask_key, 0.5, (*x.shape[:2], 1)).astype(x.dtype)
     small = jnp.clip(Downsample(4, "cubic")(x), 0, 1)
-    large = jnp.repeat(jnp.repeat(small, 4, 0), 4, 1)
+    large = images.repeated(small, 4)
     return {
         "noise of 25 / 255": (noisy, noisy, partial(tasks.denoise, steps=800)),
         "half of the pixels missing": (

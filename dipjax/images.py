@@ -100,6 +100,11 @@ def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return image[i : i + shape[0], j : j + shape[1]]
 
 
+def repeated(x: Any, times: int) -> Any:
+    """An image (H, W, C) enlarged by repeating its pixels: (H * times, W * times, C)."""
+    return x.repeat(times, 0).repeat(times, 1)
+
+
 def _check_type(dtype: np.dtype, name: str) -> None:
     if dtype.name in WHITE or jnp.issubdtype(dtype, jnp.floating):
         return
@@ -239,7 +244,7 @@ def save(
         x = _join(image, alpha)
         format = _format(path, depth, alpha=x.shape[-1] % 2 == 0)
         _check_target(path, overwrite)
-        write_bytes(path, encode(_quantise(x, depth), format))
+        write_bytes(path, encode(quantised(x, depth), format))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except Exception as error:  # the system's refusals and the encoders' own limits
@@ -298,7 +303,8 @@ def _join(image: ArrayLike, alpha: ArrayLike | None) -> np.ndarray:
     return np.concatenate([x, a], axis=-1)
 
 
-def _quantise(x: np.ndarray, depth: int) -> np.ndarray:
+def quantised(x: np.ndarray, depth: int = 8) -> np.ndarray:
+    """The samples of an image, held in [0, 1] and rounded to nearest; of 32 bits the floats."""
     x = x.astype(np.float32).clip(0, 1)
     return x if depth == 32 else np.rint(x * (2**depth - 1)).astype(f"uint{depth}")
 

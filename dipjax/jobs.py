@@ -47,11 +47,12 @@ class Told:
         say: is given what there is of the picture and the words.
         stops: whatever is put in here ends the fit behind its chunk, with the result so far.
         view: what there is of the picture, by the average of the iterates.
-        label: what is said first, such as "tile 2 of 4".
+        label: what is said first, such as "2 of 4 tiles", which are done.
         steps: how many were made, of all fits.
         reason: why the last of them ended.
         error: of a fit that failed; its best image is the result.
         state: the last of the fit.
+        seen: what was shown last.
     """
 
     say: Say
@@ -166,8 +167,7 @@ def _done(task, key, y, *data, plan: memory.Plan, shape, say: Say, stops: list[A
 
 def _tiled(task, key, y, *data, tile: tuple[int, int], told: Told) -> ArrayLike:
     """The picture from its tiles: it is shown as it is while one of them is fitted."""
-    factor = tiles.factor_of(task)
-    image = np.repeat(np.repeat(np.asarray(y), factor, 0), factor, 1)
+    image = images.repeated(np.asarray(y), tiles.factor_of(task))
     told.view, told.label = lambda _: image, "first tile"
     for progress in tiles.iterate(task, key, y, *data, tile=tile, driver=told):
         image = progress.image.copy()

@@ -124,7 +124,7 @@ def _html(image: np.ndarray, caption: str) -> str:
     """A picture with its caption in one line of HTML."""
     if image.shape[-1] not in (1, 3):
         image = image.mean(-1, keepdims=True)
-    samples = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+    samples = images.quantised(image)
     data = io.BytesIO()
     Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples).save(data, "PNG")
     width = image.shape[1] * max(1, SIDE // image.shape[1])

@@ -265,4 +265,4 @@ def _check_holes(known: np.ndarray, parts: list[Tile]) -> None:
 
 
 def _enlarge(y: np.ndarray, factor: int) -> np.ndarray:
-    return y.repeat(factor, 0).repeat(factor, 1) if factor > 1 else y
+    return images.repeated(y, factor) if factor > 1 else y

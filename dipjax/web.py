@@ -166,14 +166,13 @@ class Restorer:
 
 def seen(image: ArrayLike) -> np.ndarray:
     """What a screen shows of an image: bytes (H, W, 3)."""
-    x = np.rint(np.asarray(image).clip(0, 1) * 255).astype(np.uint8)
+    x = images.quantised(np.asarray(image))
     return np.broadcast_to(x, (*x.shape[:2], 3))
 
 
 def enlarged(x: np.ndarray) -> np.ndarray:
     """The same in pixels of a screen, of a small picture several for each."""
-    times = max(1, SIDE // max(x.shape[:2]))
-    return x.repeat(times, 0).repeat(times, 1)
+    return images.repeated(x, max(1, SIDE // max(x.shape[:2])))
 
 
 # --- the page ------------------------------------------------------------------------------
@@ -312,8 +311,9 @@ def serve(host: str, port: int, *, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="dipjax-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # is looked at when the page is made
+        blocks = page(Path(folder))
         print(f"dipjax: http://{host}:{port}, until Ctrl-C")
-        page(Path(folder)).launch(
+        blocks.launch(
             server_name=host,
             server_port=port,
             inbrowser=browser,
