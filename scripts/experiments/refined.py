@@ -1,7 +1,6 @@
-"""What the polish adds to a fit: the paper's own results, polished, and what it makes without one.
+"""What the polish adds to a fit: the paper's own results, refined, and what it makes without one.
 
-A noisy picture is denoised with the authors' result in place of our fit. Of other measurements
-`polish.refined` takes any first image: from the authors' result images it shows what `fast` and
+`polish.refined` takes any first image. From the authors' result images it shows what `fast` and
 `best` do behind a fit of the published network; from bicubic interpolation, or from the nearest
 known pixel, what non-local Bayes and back-projection do alone.
 """
@@ -12,34 +11,21 @@ from typing import Any
 
 import jax.numpy as jnp
 
-import dipjax
 from dipjax.operators import Downsample, Mask
 from dipjax.polish import refined
 
 from . import rules, sets, super_resolution, tables
-from .lab import Experiment, Found, Lab, Record, unfitted
+from .lab import Experiment, Found, Lab, Record
 
-TABLES = ("denoise", "sr_set5_x4", "sr_set14_x4", "sr_set5_x8", "sr_set14_x8", "inpaint")
+TABLES = ("sr_set5_x4", "sr_set14_x4", "sr_set5_x8", "sr_set14_x8", "inpaint")
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
-    makers = {"denoise": _denoise, "inpaint": _fill}
     return {
-        f"{table}, {name}": partial(makers.get(table, _enlarge), lab, table, name)
+        f"{table}, {name}": partial(_fill if table == "inpaint" else _enlarge, lab, table, name)
         for table in TABLES
         for name in lab.few(sets.names(table))
     }
-
-
-def _denoise(lab: Lab, table: str, name: str) -> Found:
-    assert lab.pictures.data is not None
-    truth, methods = sets.denoised(lab.pictures.data, name)
-    truth, *others = (lab.crop(x) for x in (truth, *methods.values()))
-    methods = dict(zip(methods, others, strict=True))
-    fit = unfitted(methods["DIP"])
-    methods["DIP, polished"] = dipjax.denoise(lab.key, methods["noisy"], driver=fit).image
-    scores = {method: rules.whole(x, truth) for method, x in methods.items()}
-    return Found({"psnr": scores}, {**methods, "true": truth})
 
 
 def _enlarge(lab: Lab, table: str, name: str) -> Found:
