@@ -21,7 +21,8 @@ import optax
 import tyro
 from tyro.conf import Positional, arg
 
-from dipjax import cli_features, features, images, weights
+from dipjax import features, images, weights
+from dipjax.cli import features as cli_features
 from dipjax.features.inverse import loss
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")

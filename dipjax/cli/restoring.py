@@ -1,99 +1,20 @@
-"""What the commands of the tasks share: their options, what is looked at first, and the run."""
+"""What the commands of the tasks share: the run, from a picture that was read to a report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
-from dipjax import checks, ensembles, images, memory, presets, report, tasks, tiles
+from dipjax import ensembles, images, memory, report, tasks, tiles
 from dipjax.baselines import bicubic
+from dipjax.cli.options import Options, load_reference
 from dipjax.images import Picture
 
 Array = jax.Array
-
-
-@dataclass(frozen=True)
-class Options:
-    """What every task takes.
-
-    Attributes:
-        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
-        steps: of the fit, in place of the preset's.
-        seed: of all randomness; the same seed gives the same picture.
-        members: fit so many times, each with its own randomness, and save the mean.
-        std: write the standard deviation of the members into this picture, for each pixel and
-            channel; black is 0, white is the largest, which stands in the JSON file.
-        reference: the true picture, to measure PSNR and SSIM against.
-        figure: draw before and after side by side into this file.
-        json: write settings, times and scores into this file.
-        force: replace files that exist already; the input is never replaced.
-        tile: side of the tiles to restore one by one; chosen where memory is short.
-        resume: keep here, in a folder, where each fit is, every minute and at Ctrl-C, and finished
-            tiles; the same command goes on from there, with --force where it has saved what there
-            was. With tiles give --tile, too: else their size follows the memory.
-        quiet: print nothing but errors.
-    """
-
-    preset: str = "fast"
-    steps: int | None = None
-    seed: int = 0
-    members: int = 1
-    std: Path | None = None
-    reference: Path | None = None
-    figure: Path | None = None
-    json: Path | None = None
-    force: bool = False
-    tile: int | None = None
-    resume: Annotated[Path | None, tyro.conf.arg(aliases=["--tiles"])] = None
-    quiet: bool = False
-
-
-COMMON = Options()
-
-
-# --- checks, before anything is computed ---------------------------------------------------
-
-
-def check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
-    """Everything that the run will write can be written, and is nothing that it reads."""
-    read = [path for path in (*inputs, options.reference) if path]
-    plain = picture._replace(alpha=None, depth=8)
-    pairs = ((output, picture), (options.std, plain), (options.figure, None), (options.json, None))
-    written = [(path, held) for path, held in pairs if path]
-    checks.files(read, written, overwrite=options.force)
-    if options.figure:
-        report.check_figure(options.figure)
-    if options.members < 1:
-        raise ValueError(f"--members {options.members}: must be at least 1")
-    if options.std and options.members == 1:
-        raise ValueError("--std: a single fit has none; give --members, at least 2")
-    if options.tile is not None and options.members > 1:
-        raise ValueError("--tile: a tile has one member at a time; leave out --members")
-    if options.resume and options.resume.exists() and not options.resume.is_dir():
-        raise ValueError(f"--resume {options.resume}: is no folder")
-    if options.tile is not None and options.tile < 16:
-        raise ValueError(f"--tile {options.tile}: must be at least 16")
-    known = presets.PRESETS["denoise"]
-    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=known)
-
-
-def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
-    """The true picture, where there is one, of the shape of the result."""
-    if path is None:
-        return None
-    reference = images.load_picture(path).colour
-    if reference.shape != shape:
-        raise ValueError(
-            f"{str(path)!r}: the reference has shape {reference.shape}, the result {shape} "
-            "(height, width, channels); they must agree"
-        )
-    return jnp.asarray(reference)
 
 
 def whole(task: Callable, shape: tuple[int, int, int], factor: int = 1, *, advice: str) -> Any:
@@ -102,9 +23,6 @@ def whole(task: Callable, shape: tuple[int, int, int], factor: int = 1, *, advic
     if plan.tile:
         raise ValueError(f"{plan.text}: too large, {advice}")
     return plan.generator
-
-
-# --- the run -------------------------------------------------------------------------------
 
 
 def restore(

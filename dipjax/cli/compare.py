@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
-from dipjax import checks, comparison, images, presets, report, tasks
+from dipjax import comparison, images, presets, report, tasks
 from dipjax.baselines import Missing, srresnet
-from dipjax.cli_restore import load_reference, whole
+from dipjax.cli import checks
+from dipjax.cli.options import Output, load_reference
+from dipjax.cli.restoring import whole
 from dipjax.comparison import Entry, Method
 from dipjax.operators import Kernel
 
 Array = jax.Array
-Output = Annotated[Path, arg(aliases=["-o"])]
 
 
 def compare(

@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import checks, features, images, inversion, report
+from dipjax import features, images, inversion, report
+from dipjax.cli import checks
+from dipjax.cli.options import PLAIN, Output
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
 
 Array = jax.Array
-Output = Annotated[Path, arg(aliases=["-o"])]
 Name = Literal[
     "alexnet", "alexnet-caffe", "vgg16", "vgg19", "squeezenet", "squeezenet1.0", "squeezenet1.1"
 ]
@@ -178,8 +178,7 @@ def activate(
 def _check_files(output: Path, figure: Path | None, options: Options, *inputs: Path, row=False):
     """Everything that will be written can be, and is nothing that is read."""
     read = [*inputs, *([options.weights] if options.weights else [])]
-    plain = Picture(np.zeros((1, 1, 3), np.float32), None, 8)
-    pairs = ((output, None if row else plain), (figure, None), (options.json, None))
+    pairs = ((output, None if row else PLAIN), (figure, None), (options.json, None))
     written = [(path, held) for path, held in pairs if path]
     checks.files(read, written, overwrite=options.force)
     for path in (figure, output if row else None):

@@ -1,49 +1,31 @@
-"""The command line: `dipjax denoise noisy.png -o restored.png`, and the other tasks."""
+"""The commands of the tasks: `dipjax denoise`, `dipjax inpaint`, and what else restores."""
 
 import math
-import re
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import (
-    cache,
-    checks,
-    cli_compare,
-    cli_features,
-    cli_impedance,
-    images,
-    kernels,
-    memory,
-    noise,
-    report,
-    tasks,
-)
-from dipjax import demo as demonstration
+from dipjax import images, kernels, noise, tasks
 from dipjax import spectrum as spectra
-from dipjax import web as web_page
-from dipjax.cli_restore import COMMON, Options, check_files, restore
-from dipjax.generators import Hourglass
-from dipjax.images import Picture
+from dipjax.cli import checks
+from dipjax.cli.options import (
+    COMMON,
+    Options,
+    Output,
+    Polish,
+    check_files,
+    check_size,
+    known_pixels,
+    point,
+)
+from dipjax.cli.restoring import restore
 from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
-from dipjax.restoration import FitError
-
-Output = Annotated[Path, arg(aliases=["-o"])]
-Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
-PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what `sample` makes
-
-app = tyro.extras.SubcommandApp()
 
 
-@app.command
 def denoise(
     input: Positional[Path],
     output: Output,
@@ -90,7 +72,6 @@ def denoise(
     restore("denoise", picture, input, output, common, task, said=said)
 
 
-@app.command
 def remove_jpeg_artifacts(
     input: Positional[Path],
     output: Output,
@@ -115,7 +96,6 @@ def remove_jpeg_artifacts(
     restore("remove_jpeg_artifacts", picture, input, output, common, task, said=said)
 
 
-@app.command
 def inpaint(
     input: Positional[Path],
     output: Output,
@@ -142,7 +122,7 @@ def inpaint(
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
-    known = _mask(picture, mask, mask_alpha, mask_colour)
+    known = known_pixels(picture, mask, mask_alpha, mask_colour)
     known = 1 - known if invert_mask else known
     picture = picture._replace(alpha=None) if mask_alpha else picture
     check_files(output, picture, common, input, mask)
@@ -152,7 +132,6 @@ def inpaint(
     restore("inpaint", picture, input, output, common, task, known)
 
 
-@app.command
 def super_resolve(
     input: Positional[Path],
     output: Output,
@@ -184,7 +163,6 @@ def super_resolve(
     restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 
-@app.command
 def deblur(
     input: Positional[Path],
     output: Output,
@@ -215,13 +193,12 @@ def deblur(
     checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion}
-    k = kernels.checked(_kernel(max(h, w), **given), (h, w))
+    k = kernels.checked(point(max(h, w), **given), (h, w))
     check_files(output, picture, common, input, kernel)
     task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
     restore("deblur", picture, input, output, common, task, said=given)
 
 
-@app.command
 def flash_no_flash(
     input: Positional[Path],
     flash: Path,
@@ -236,12 +213,11 @@ def flash_no_flash(
         output: where to save the result; the suffix chooses the format.
     """
     picture, lit = images.load_picture(input), images.load_picture(flash).colour
-    _check_size(flash, "the flash picture", lit, picture)
+    check_size(flash, "the flash picture", lit, picture)
     check_files(output, picture, common, input, flash)
     restore("flash_no_flash", picture, input, output, common, tasks.flash_no_flash, lit)
 
 
-@app.command
 def enhance(
     input: Positional[Path],
     output: Output,
@@ -263,150 +239,12 @@ def enhance(
     restore("enhance", picture, input, output, common, task)
 
 
-@app.command
-def sample(
-    output: Output,
-    height: int = 256,
-    width: int = 256,
-    channels: Literal[1, 3] = 3,
-    depth: int = 5,
-    skips: int = 4,
-    seed: int = 0,
-    force: bool = False,
-):
-    """Draw a picture from the prior: what a network with random weights says.
-
-    Args:
-        output: where to save the picture; the suffix chooses the format.
-        height: of the picture.
-        width: of the picture.
-        channels: 1 for grey and 3 for colour.
-        depth: of the hourglass; deeper is smoother.
-        skips: channels of its skip connections, 0 for none.
-        seed: of all randomness; the same seed gives the same picture.
-        force: replace the picture if it exists already.
-    """
-    limits = (("height", height, 1, 4096), ("width", width, 1, 4096), ("depth", depth, 1, 8))
-    for name, value, low, high in (
-        *limits,
-        ("skips", skips, 0, 1024),
-        ("seed", seed, 0, 2**32 - 1),
-    ):
-        if not low <= value <= high:
-            raise ValueError(f"--{name} {value}: must be from {low} to {high}")
-    images.check_target(output, overwrite=force, picture=PLAIN)
-    generator = Hourglass(channels=channels, widths=(128,) * depth, skips=skips)
-    key = jax.random.key(seed)
-    x = tasks.sample(key, (height, width, channels), generator=generator)
-    images.save(output, x, overwrite=force)
-
-
-app.command(cli_impedance.impedance)
-app.command(cli_compare.compare)
-app.command(cli_features.invert)
-app.command(cli_features.activate)
-
-
-@app.command
-def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: bool = False):
-    """Degrade a public-domain picture in three ways, restore it, and draw the result.
-
-    Args:
-        output: where to save the figure.
-        force: replace the figure if it exists already.
-        quiet: print nothing but errors.
-    """
-    images.check_target(output, overwrite=force)
-    demonstration.run(output, quiet=quiet)
-
-
-@app.command
-def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
-    """Serve a page on which pictures are restored: drop one on it, paint over what is missing.
-
-    Args:
-        port: of the page.
-        host: 0.0.0.0 lets other machines of the network use it; there is one fit at a time, and
-            who presses Stop stops it for all.
-        no_browser: do not open it.
-    """
-    if not 1 <= port <= 65535:
-        raise ValueError(f"--port {port}: must be from 1 to 65535")
-    web_page.serve(host, port, browser=not no_browser)
-
-
-@app.command
-def info():
-    """Print versions, devices, free memory and the folder of the compilation cache."""
-    environment = report.environment()
-    for name, number in environment["versions"].items():
-        print(f"{name:10} {number}")
-    print(f"{'devices':10} {', '.join(environment['devices'])}")
-    print(f"{'cores':10} {environment['cores']}")
-    print(f"{'free':10} {memory.gib(memory.free_memory())}")
-    print(f"{'cache':10} {cache.folder() or 'off'}")
-
-
-def _mask(picture: Picture, path: Path | None, alpha: bool, colour: str | None) -> np.ndarray:
-    """1 where the picture is known and 0 where it is missing, (H, W, 1)."""
-    if (path is not None) + alpha + (colour is not None) != 1:
-        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-colour '#rrggbb'")
-    if alpha:
-        if picture.alpha is None:
-            raise ValueError("--mask-alpha: the input has no alpha channel; use another mask")
-        return (picture.alpha > 0.5).astype(np.float32)
-    if path is None:
-        distance = np.abs(picture.colour - _colour(colour or ""))
-        return (distance.max(-1, keepdims=True) > 0.5 / 255).astype(np.float32)
-    mask = images.load_picture(path).colour
-    _check_size(path, "the mask", mask, picture)
-    return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
-
-
-def _kernel(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
-    """The picture of a point, which reaches no farther than a side of the picture."""
-    if sum(option is not None for option in (kernel, gaussian, disc, motion)) != 1:
-        raise ValueError(
-            "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
-        )
-    if kernel is not None:
-        return jnp.asarray(images.load_picture(kernel).colour.mean(-1))
-    reach = max(3 * (gaussian or 0), disc or 0, motion[0] / 2 if motion else 0)
-    if reach > side:
-        raise ValueError(f"a blur that reaches {reach:g} pixels: must be less than {side}")
-    if gaussian is not None:
-        return kernels.gaussian(gaussian)
-    return kernels.motion(*motion) if disc is None else kernels.disc(disc)
-
-
-def _check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:
-    if x.shape[:2] != picture.colour.shape[:2]:
-        sizes = [f"{x.shape[1]} x {x.shape[0]}" for x in (x, picture.colour)]
-        raise ValueError(
-            f"{str(path)!r}: {what} is {sizes[0]}, the input {sizes[1]}; they must agree"
-        )
-
-
-def _colour(text: str) -> np.ndarray:
-    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise ValueError(f"--mask-colour {text}: must be six hexadecimal digits such as '#ff00ff'")
-    return np.frombuffer(bytes.fromhex(text.removeprefix("#")), np.uint8) / np.float32(255)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit status.
-
-    0, 1 for a fit that failed (what there is is saved), 2 for bad input, 130 on Ctrl-C.
-    """
-    try:
-        cache.enable()
-        app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
-    except KeyboardInterrupt:
-        return 130
-    except FitError as error:
-        print(f"dipjax: {error}; what there is is saved", file=sys.stderr)
-        return 1
-    except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
-        print(f"dipjax: {(str(error) or type(error).__name__).splitlines()[0]}", file=sys.stderr)
-        return 2
-    return 0
+COMMANDS = (
+    denoise,
+    remove_jpeg_artifacts,
+    inpaint,
+    super_resolve,
+    deblur,
+    flash_no_flash,
+    enhance,
+)

@@ -2,20 +2,21 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
-from dipjax import checks, features, images, report, tasks
-from dipjax.cli_restore import whole
+from dipjax import features, images, report, tasks
+from dipjax.cli import checks
+from dipjax.cli.options import Output
+from dipjax.cli.restoring import whole
 from dipjax.restoration import Restoration
 from dipjax.tasks.impedance import KINDS, targets
 
 Array = jax.Array
-Output = Annotated[Path, arg(aliases=["-o"])]
 LOOKS = (10, 30, 100, 300, 1000, 3000, 10000)  # the steps that the table tells of
 
 

@@ -1,0 +1,85 @@
+"""The program `dipjax`: its commands, and how it ends."""
+
+import sys
+from pathlib import Path
+
+import jax
+import tyro
+
+from dipjax import cache, images, memory, report
+from dipjax import web as web_page
+from dipjax.cli import compare, features, impedance, sampling, tasks
+from dipjax.cli import demo as demonstration
+from dipjax.cli.options import Output
+from dipjax.restoration import FitError
+
+app = tyro.extras.SubcommandApp()
+
+for command in (
+    *tasks.COMMANDS,
+    sampling.sample,
+    impedance.impedance,
+    compare.compare,
+    features.invert,
+    features.activate,
+):
+    app.command(command)
+
+
+@app.command
+def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: bool = False):
+    """Degrade a public-domain picture in three ways, restore it, and draw the result.
+
+    Args:
+        output: where to save the figure.
+        force: replace the figure if it exists already.
+        quiet: print nothing but errors.
+    """
+    images.check_target(output, overwrite=force)
+    demonstration.run(output, quiet=quiet)
+
+
+@app.command
+def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
+    """Serve a page on which pictures are restored: drop one on it, paint over what is missing.
+
+    Args:
+        port: of the page.
+        host: 0.0.0.0 lets other machines of the network use it; there is one fit at a time, and
+            who presses Stop stops it for all.
+        no_browser: do not open it.
+    """
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port {port}: must be from 1 to 65535")
+    web_page.serve(host, port, browser=not no_browser)
+
+
+@app.command
+def info():
+    """Print versions, devices, free memory and the folder of the compilation cache."""
+    environment = report.environment()
+    for name, number in environment["versions"].items():
+        print(f"{name:10} {number}")
+    print(f"{'devices':10} {', '.join(environment['devices'])}")
+    print(f"{'cores':10} {environment['cores']}")
+    print(f"{'free':10} {memory.gib(memory.free_memory())}")
+    print(f"{'cache':10} {cache.folder() or 'off'}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    0, 1 for a fit that failed (what there is is saved), 2 for bad input, 130 on Ctrl-C.
+    """
+    try:
+        cache.enable()
+        app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
+    except KeyboardInterrupt:
+        return 130
+    except FitError as error:
+        print(f"dipjax: {error}; what there is is saved", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        print(f"dipjax: {(str(error) or type(error).__name__).splitlines()[0]}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,152 @@
+"""The options that commands share, and what they name: files, a mask, a kernel."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from tyro.conf import arg
+
+from dipjax import images, kernels, presets, report
+from dipjax.cli import checks
+from dipjax.images import Picture
+
+Array = jax.Array
+
+PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what is made, and not restored
+
+Output = Annotated[Path, arg(aliases=["-o"])]
+Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every task takes.
+
+    Attributes:
+        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
+        steps: of the fit, in place of the preset's.
+        seed: of all randomness; the same seed gives the same picture.
+        members: fit so many times, each with its own randomness, and save the mean.
+        std: write the standard deviation of the members into this picture, for each pixel and
+            channel; black is 0, white is the largest, which stands in the JSON file.
+        reference: the true picture, to measure PSNR and SSIM against.
+        figure: draw before and after side by side into this file.
+        json: write settings, times and scores into this file.
+        force: replace files that exist already; the input is never replaced.
+        tile: side of the tiles to restore one by one; chosen where memory is short.
+        resume: keep here, in a folder, where each fit is, every minute and at Ctrl-C, and finished
+            tiles; the same command goes on from there, with --force where it has saved what there
+            was. With tiles give --tile, too: else their size follows the memory.
+        quiet: print nothing but errors.
+    """
+
+    preset: str = "fast"
+    steps: int | None = None
+    seed: int = 0
+    members: int = 1
+    std: Path | None = None
+    reference: Path | None = None
+    figure: Path | None = None
+    json: Path | None = None
+    force: bool = False
+    tile: int | None = None
+    resume: Annotated[Path | None, tyro.conf.arg(aliases=["--tiles"])] = None
+    quiet: bool = False
+
+
+COMMON = Options()
+
+
+# --- files ---------------------------------------------------------------------------------
+
+
+def check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
+    """Everything that the run will write can be written, and is nothing that it reads."""
+    read = [path for path in (*inputs, options.reference) if path]
+    plain = picture._replace(alpha=None, depth=8)
+    pairs = ((output, picture), (options.std, plain), (options.figure, None), (options.json, None))
+    written = [(path, held) for path, held in pairs if path]
+    checks.files(read, written, overwrite=options.force)
+    if options.figure:
+        report.check_figure(options.figure)
+    if options.members < 1:
+        raise ValueError(f"--members {options.members}: must be at least 1")
+    if options.std and options.members == 1:
+        raise ValueError("--std: a single fit has none; give --members, at least 2")
+    if options.tile is not None and options.members > 1:
+        raise ValueError("--tile: a tile has one member at a time; leave out --members")
+    if options.resume and options.resume.exists() and not options.resume.is_dir():
+        raise ValueError(f"--resume {options.resume}: is no folder")
+    if options.tile is not None and options.tile < 16:
+        raise ValueError(f"--tile {options.tile}: must be at least 16")
+    known = presets.PRESETS["denoise"]
+    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=known)
+
+
+def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+    """The true picture, where there is one, of the shape of the result."""
+    if path is None:
+        return None
+    reference = images.load_picture(path).colour
+    if reference.shape != shape:
+        raise ValueError(
+            f"{str(path)!r}: the reference has shape {reference.shape}, the result {shape} "
+            "(height, width, channels); they must agree"
+        )
+    return jnp.asarray(reference)
+
+
+# --- what an option names -----------------------------------------------------------------
+
+
+def known_pixels(
+    picture: Picture, path: Path | None, alpha: bool, colour: str | None
+) -> np.ndarray:
+    """1 where the picture is known and 0 where it is missing, (H, W, 1)."""
+    if (path is not None) + alpha + (colour is not None) != 1:
+        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-colour '#rrggbb'")
+    if alpha:
+        if picture.alpha is None:
+            raise ValueError("--mask-alpha: the input has no alpha channel; use another mask")
+        return (picture.alpha > 0.5).astype(np.float32)
+    if path is None:
+        distance = np.abs(picture.colour - _colour(colour or ""))
+        return (distance.max(-1, keepdims=True) > 0.5 / 255).astype(np.float32)
+    mask = images.load_picture(path).colour
+    check_size(path, "the mask", mask, picture)
+    return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
+
+
+def point(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
+    """The picture of a point, which reaches no farther than a side of the picture."""
+    if sum(option is not None for option in (kernel, gaussian, disc, motion)) != 1:
+        raise ValueError(
+            "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
+        )
+    if kernel is not None:
+        return jnp.asarray(images.load_picture(kernel).colour.mean(-1))
+    reach = max(3 * (gaussian or 0), disc or 0, motion[0] / 2 if motion else 0)
+    if reach > side:
+        raise ValueError(f"a blur that reaches {reach:g} pixels: must be less than {side}")
+    if gaussian is not None:
+        return kernels.gaussian(gaussian)
+    return kernels.motion(*motion) if disc is None else kernels.disc(disc)
+
+
+def check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:
+    if x.shape[:2] != picture.colour.shape[:2]:
+        sizes = [f"{x.shape[1]} x {x.shape[0]}" for x in (x, picture.colour)]
+        raise ValueError(
+            f"{str(path)!r}: {what} is {sizes[0]}, the input {sizes[1]}; they must agree"
+        )
+
+
+def _colour(text: str) -> np.ndarray:
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
+        raise ValueError(f"--mask-colour {text}: must be six hexadecimal digits such as '#ff00ff'")
+    return np.frombuffer(bytes.fromhex(text.removeprefix("#")), np.uint8) / np.float32(255)
