@@ -17,11 +17,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import images, interruption, report
+from dipjax import figures, images, interruption
 from dipjax.drivers import Loop
 from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import Restoration
 from dipjax.tasks import Driver
+from dipjax.watch import psnr
 
 Array = jax.Array
 
@@ -74,15 +75,15 @@ def show(*rows: Mapping[str, ArrayLike], file: str | None = None) -> None:
     """
     pictures = [[(title, images.check(x, title)) for title, x in row.items()] for row in rows]
     if file:
-        report.check_figure(Path(file))
-        report.figure(Path(file), pictures)
+        figures.check(Path(file))
+        figures.save(Path(file), figures.grid(pictures))
     if not in_notebook():
         print(", ".join(title for row in pictures for title, _ in row))
         return
     from IPython.display import Image as Png  # pyright: ignore[reportMissingImports]
     from IPython.display import display  # pyright: ignore[reportMissingImports]
 
-    display(Png(report.render(report.draw(pictures), "png", dpi=100)))
+    display(Png(figures.render(figures.grid(pictures), "png", dpi=100)))
 
 
 def in_notebook() -> bool:
@@ -117,7 +118,7 @@ def _caption(progress: Progress, steps: int, reference: Array | None) -> str:
     text = f"step {progress.step} of {steps}, loss {progress.loss:.4g}"
     if reference is None:
         return text
-    return f"{text}, PSNR {report.psnr(progress, reference):.2f} dB"
+    return f"{text}, PSNR {psnr(progress, reference):.2f} dB"
 
 
 def _html(image: np.ndarray, caption: str) -> str:

@@ -108,7 +108,7 @@ def iterate(
             picture is its own code, and else 1, as for the fits of `best`, which are to differ.
         folder: finished tiles are kept here, and a run that was stopped goes on from them.
         driver: what runs a fit, called like `fit`. Tiles start from the params of the last `Run`,
-            where it has one as `.state` afterwards, as `report.Watch` does.
+            where it has one as `.state` afterwards, as `watch.Watch` does.
         **settings: of the task.
 
     Raises:

@@ -23,9 +23,10 @@ import numpy as np
 import tyro
 
 import dipjax
-from dipjax import features, images, metrics, report
+from dipjax import features, figures, images, metrics, report
 from dipjax.features import FeatureError
 from dipjax.tasks import asked
+from dipjax.watch import Watch
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -71,7 +72,7 @@ def invert(name: str, layer: str, preset: str, seed: int) -> dict[str, Any]:
 
 def _invert(name: str, layer: str, preset: str, seed: int, tv_weight: float | None = None):
     """The picture found, and what there is to say of it."""
-    phi, judge, x, watch = alexnet(), squeezenet(), picture(name), report.Watch()
+    phi, judge, x, watch = alexnet(), squeezenet(), picture(name), Watch()
     tv = tv_weight and tv_weight * dipjax.TotalVariation(beta=2.0)
     invert = partial(dipjax.invert_features, jax.random.key(seed), x, phi, layer)
     same = asked(partial(invert, preset=PRESETS[0]))["steps"]
@@ -96,7 +97,7 @@ def _invert(name: str, layer: str, preset: str, seed: int, tv_weight: float | No
 
 def activate(name: str, preset: str, seed: int) -> dict[str, Any]:
     """One class of SqueezeNet, maximised: its record."""
-    judge, watch = squeezenet(), report.Watch()
+    judge, watch = squeezenet(), Watch()
     result = dipjax.maximize_activation(
         jax.random.key(seed),
         judge,
@@ -112,7 +113,7 @@ def activate(name: str, preset: str, seed: int) -> dict[str, Any]:
     return {"class": name, "network": judge.name, "classes": classes, **_run(watch, preset, seed)}
 
 
-def _run(watch: report.Watch, preset: str, seed: int) -> dict[str, Any]:
+def _run(watch: Watch, preset: str, seed: int) -> dict[str, Any]:
     return {
         "preset": preset,
         "seed": seed,
@@ -150,7 +151,9 @@ def summary() -> str:
                 f"| {_errors(t)} | {t['psnr']:.2f} | {tv_said} |"
             )
         if ours:
-            report.figure(RESULTS / f"invert-{name}-row.png", [_row(name, p) for p in PRESETS])
+            figures.save(
+                RESULTS / f"invert-{name}-row.png", figures.grid([_row(name, p) for p in PRESETS])
+            )
     for file in sorted(RESULTS.glob("invert-class-*.json")):
         r = json.loads(file.read_text())
         lines.append(f"{r['class']}: {r['classes']}, {r['steps']} steps, {r['seconds']['run']} s")

@@ -23,7 +23,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from dipjax import grids, images, metrics, report
+from dipjax import figures, grids, images, metrics, report
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SIZE, PANELS, SIGMA = 4096, 4, 25 / 255
@@ -96,9 +96,11 @@ def result(work: Path, pieces: list[dict[str, Any]], options: list[str]) -> dict
     window = slice(edge - 200, edge + 312)
     rows = [("noisy", noisy), ("restored", restored), ("true", true)]
     small = [(title, x.reshape(512, 8, 512, 8, 3).mean((1, 3))) for title, x in rows]
-    report.figure(RESULTS / "large.png", [[(title, jnp.asarray(x)) for title, x in small]])
+    figures.save(
+        RESULTS / "large.png", figures.grid([[(title, jnp.asarray(x)) for title, x in small]])
+    )
     crops = [(title, jnp.asarray(x[window, window])) for title, x in rows]
-    report.figure(RESULTS / "large-crop.png", [crops])
+    figures.save(RESULTS / "large-crop.png", figures.grid([crops]))
     return {
         "shape": noisy.shape,
         "address space": 1024 * LIMIT,

@@ -14,6 +14,7 @@ from PIL import Image
 import dipjax
 from dipjax import drivers, fitting, images, kernels, memory, report, tasks
 from dipjax.generators import Hourglass
+from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((8, 6, 3), np.float32)
@@ -232,13 +233,13 @@ def test_info(capsys):
 @pytest.mark.parametrize("existing", [False, True])
 def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
     """The signal comes while the fit runs; the picture so far is saved, and the status is 130."""
-    postfix = report.Watch._postfix
+    postfix = Watch._postfix
 
     def interrupt(self, progress):
         os.kill(os.getpid(), signal.SIGINT)
         return postfix(self, progress)
 
-    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    monkeypatch.setattr(Watch, "_postfix", interrupt)
     assert run("denoise in.png -o out.png --steps 100 --json out.json") == 130
     assert images.load("out.png").shape == PIXELS.shape
     record = json.loads((folder / "out.json").read_text())
@@ -248,7 +249,7 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
 @pytest.mark.parametrize("members", ["", " --members 2"])
 def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     """With --force, since there is a picture; it is the same as without the interruption."""
-    postfix, steps = report.Watch._postfix, []
+    postfix, steps = Watch._postfix, []
 
     def interrupt(self, progress):
         steps.append(progress.step)
@@ -259,7 +260,7 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     line = f"denoise in.png --steps 40 --json out.json{members}"
     assert run(f"{line} -o whole.png") == 0
     whole = json.loads((folder / "out.json").read_text())
-    monkeypatch.setattr(report.Watch, "_postfix", interrupt)
+    monkeypatch.setattr(Watch, "_postfix", interrupt)
     assert run(f"{line} -o out.png --resume kept --force") == 130
     assert (folder / "out.png").read_bytes() != (folder / "whole.png").read_bytes()
     for first in (3 * drivers.EVERY, 40):  # the second finds all that was to be done
@@ -325,7 +326,7 @@ def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
     line = f"{task} large.png --tile 16 --resume kept{options}"
     assert run(f"{line} -o a.png --json a.json") == 0
     assert len(list((folder / "kept").glob("*.npy"))) == (9 if task == "super-resolve" else 4)
-    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
     assert run(f"{line} -o b.png --json b.json") == 0
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
     resumed = [json.loads((folder / name).read_text())["resumed"] for name in ("a.json", "b.json")]
@@ -393,7 +394,7 @@ def test_one_member_is_the_fit_without_members(folder):
 @pytest.mark.parametrize("during, kept, steps", [(1, 1, 10), (3, 2, 20), (2.5, 2, 20)])
 def test_ctrl_c_saves_the_mean_of_the_finished_members(folder, monkeypatch, during, kept, steps):
     """In the first member it is the result so far, later, or between two, it is the mean."""
-    postfix, call, at = report.Watch._postfix, report.Watch.__call__, {"member": 0}
+    postfix, call, at = Watch._postfix, Watch.__call__, {"member": 0}
 
     def look(self, progress):
         if at["member"] == during:
@@ -407,8 +408,8 @@ def test_ctrl_c_saves_the_mean_of_the_finished_members(folder, monkeypatch, duri
             os.kill(os.getpid(), signal.SIGINT)
         return result
 
-    monkeypatch.setattr(report.Watch, "_postfix", look)
-    monkeypatch.setattr(report.Watch, "__call__", fit)
+    monkeypatch.setattr(Watch, "_postfix", look)
+    monkeypatch.setattr(Watch, "__call__", fit)
     line = "denoise in.png -o out.png --members 4 --steps 20 --json out.json --std std.png"
     assert run(line) == 130
     record = json.loads((folder / "out.json").read_text())
@@ -420,14 +421,14 @@ def test_ctrl_c_saves_the_mean_of_the_finished_members(folder, monkeypatch, duri
 
 @pytest.mark.parametrize("of_members", ["", " --members 2"])
 def test_ctrl_c_ends_all_fits_of_the_preset_best(folder, monkeypatch, of_members):
-    postfix = report.Watch._postfix
+    postfix = Watch._postfix
 
     def look(self, progress):
         if len(self.fits) == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return postfix(self, progress)
 
-    monkeypatch.setattr(report.Watch, "_postfix", look)
+    monkeypatch.setattr(Watch, "_postfix", look)
     line = "remove-jpeg-artifacts in.png -o out.png --preset best --steps 20 --json out.json"
     assert run(line + of_members) == 130
     record = json.loads((folder / "out.json").read_text())
@@ -524,7 +525,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
     files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
-    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
 
     assert run(line) == 2
     err = capsys.readouterr().err

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from command import run
 
-from dipjax import baselines, comparison, images, presets, report, tasks
+from dipjax import baselines, comparison, images, presets, tasks
 from dipjax.baselines import SRResNet, srresnet
 from dipjax.generators import Hourglass
+from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 
@@ -136,7 +137,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     (folder / "kept" / "bm3d.png").touch()
     files = {path: path.read_bytes() for path in folder.rglob("*.*")}
     monkeypatch.setattr(comparison, "timed", lambda *args: pytest.fail("computed"))
-    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
     assert run(line) == 2
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1

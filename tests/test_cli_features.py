@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from dipjax import cli, features, images, inversion, report, weights
+from dipjax import cli, features, images, inversion, weights
+from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 
@@ -139,7 +140,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     write_zip(folder / "evil.pth", pickle.dumps(Evil(folder / "it-ran")))
     assert os.path.exists("evil.pth")
     files = {path: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
     assert run(line) == 2
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1

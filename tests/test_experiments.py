@@ -15,7 +15,6 @@ import reproduce
 from experiments import (
     EXPERIMENTS,
     compressing,
-    figures,
     impedance,
     lab,
     pictures,
@@ -29,7 +28,7 @@ from experiments import (
 )
 
 import dipjax
-from dipjax import cache, report
+from dipjax import cache, figures, report
 
 PICTURES = [(table, name) for table in published.TABLES for name in published.TABLES[table]]
 
@@ -122,7 +121,7 @@ def test_the_numbers_of_a_clone_stand_without_the_pictures(counted, tmp_path):
 
 def test_an_interrupted_run_goes_on_with_the_next_item(counted, tmp_path, monkeypatch):
     experiment, calls = counted
-    monkeypatch.setattr(lab.report.Watch, "interrupted", property(lambda _: len(calls) == 2))
+    monkeypatch.setattr(lab.Watch, "interrupted", property(lambda _: len(calls) == 2))
     with pytest.raises(KeyboardInterrupt):
         lab.run("counted", experiment, made(tmp_path))
     assert [file.name for file in (tmp_path / "tiny/counted").glob("*.json")] == ["a.json"]

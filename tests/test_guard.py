@@ -9,13 +9,14 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import guard, report
+from dipjax import guard
 from dipjax.generators import Hourglass
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
 from dipjax.step import FitState
 from dipjax.stopping import Reason
+from dipjax.watch import Watch
 
 SHAPE = (8, 6, 1)
 OPTIONS = dict(
@@ -196,13 +197,13 @@ def test_what_fails_again_and_again_ends_with_its_best_image(key, objective):
 
 
 def test_a_watch_keeps_the_best_image_of_a_failed_fit_and_then_says_so(key, objective):
-    watch = report.Watch(quiet=True)
+    watch = Watch(quiet=True)
     result = watch(key, objective, SHAPE, **{**OPTIONS, "jitter": FROM_7})
     assert np.isfinite(result.image).all() and watch.ended and not watch.interrupted
     assert watch.reason == str(Reason.FAILED)
     with pytest.raises(dipjax.FitError):
         watch.conclude()
-    watch = report.Watch(quiet=True)
+    watch = Watch(quiet=True)
     watch(key, objective, SHAPE, **OPTIONS)
     watch.conclude()
 

@@ -11,9 +11,10 @@ import pytest
 from command import run
 
 import dipjax
-from dipjax import drivers, images, memory, report, tasks
+from dipjax import drivers, images, memory, tasks
 from dipjax.generators import Hourglass
 from dipjax.tasks.impedance import KINDS, targets
+from dipjax.watch import Watch
 
 SMALL = Hourglass(widths=(4,), skips=2)
 
@@ -98,14 +99,14 @@ def test_a_grey_picture_and_the_published_settings(folder, capsys):
 
 
 def test_ctrl_c_draws_the_curves_so_far(folder, monkeypatch):
-    postfix = report.Watch._postfix
+    postfix = Watch._postfix
 
     def look(self, progress):
         if len(self.fits) == 1:
             os.kill(os.getpid(), signal.SIGINT)
         return postfix(self, progress)
 
-    monkeypatch.setattr(report.Watch, "_postfix", look)
+    monkeypatch.setattr(Watch, "_postfix", look)
     line = "impedance in.png -o curves.png --size 16 --steps 40 --json out.json"
     assert run(line) == 130
     record = json.loads((folder / "out.json").read_text())
@@ -130,7 +131,7 @@ MISTAKES = {
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     files = {path: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(report.Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
     monkeypatch.setattr(memory, "free_memory", lambda: 2**29 if "512" in line else 2**33)
     assert run(line) == 2
     err = capsys.readouterr().err

@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "invert.py"
@@ -15,8 +16,7 @@ def invert(tmp_path, monkeypatch):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(script, "RESULTS", tmp_path)
-    monkeypatch.setattr(script, "_row", lambda name, preset: [])
-    monkeypatch.setattr(script.report, "figure", lambda path, rows: None)
+    monkeypatch.setattr(script, "_row", lambda name, preset: [(name, np.zeros((2, 2, 3)))])
     return script
 
 

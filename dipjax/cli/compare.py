@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
-from dipjax import comparison, images, presets, report, tasks
+from dipjax import comparison, figures, images, presets, report, tasks
 from dipjax.baselines import Missing, srresnet
 from dipjax.cli import checks
 from dipjax.cli.options import Output, load_reference
 from dipjax.cli.restoring import whole
 from dipjax.comparison import Entry, Method
 from dipjax.operators import Kernel
+from dipjax.watch import Watch, total
 
 Array = jax.Array
 
@@ -64,7 +65,7 @@ def compare(
     read = [path for path in (input, reference, weights) if path]
     written = [(path, None) for path in (output, json) if path]
     checks.files(read, written, overwrite=force)
-    report.check_figure(output)
+    figures.check(output)
     known = presets.PRESETS["denoise"]
     checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
     factor = factor if task == "super-resolve" else 1
@@ -82,7 +83,7 @@ def compare(
         options = {"factor": factor, "kernel": kernel}
         methods = comparison.enlargers(factor, trained)
         recipe = partial(tasks.super_resolve, **options)
-    watch, key = report.Watch(true, quiet), jax.random.key(seed)
+    watch, key = Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
     fitted = partial(recipe, key, y, **settings)
     settings["generator"] = whole(fitted, shape, factor, advice="cut a part out of it")
@@ -94,7 +95,7 @@ def compare(
     checks.files(read, written + [(path, plain) for path in places.values()], overwrite=force)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
     entries += _run(methods, y, true, watch)
-    report.figure(output, comparison.views(entries, true))
+    figures.save(output, figures.grid(comparison.views(entries, true)))
     for e in entries:
         if e.name in places:
             images.save(places[e.name], e.image, depth=plain.depth, overwrite=force)
@@ -120,7 +121,7 @@ def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> No
         )
 
 
-def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: report.Watch):
+def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: Watch):
     """All methods until Ctrl-C, one after another; what is not installed is left out."""
     entries: list[Entry] = []
     with watch.catches_ctrl_c():
@@ -136,7 +137,7 @@ def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: report
 
 
 def _record(
-    input: Path, task: str, preset, options: dict, seed: int, watch: report.Watch, entries
+    input: Path, task: str, preset, options: dict, seed: int, watch: Watch, entries
 ) -> dict:
     return {
         "task": task,
@@ -144,7 +145,7 @@ def _record(
         "preset": preset,
         "options": options,
         "settings": report.describe(watch.settings),
-        "steps": report.total(watch.fits)["steps"],
+        "steps": total(watch.fits)["steps"],
         "seed": seed,
         "interrupted": watch.interrupted,
         "methods": {e.name: {"seconds": round(e.seconds, 2), **(e.scores or {})} for e in entries},

@@ -6,9 +6,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from dipjax import images, noise, report, tasks
+from dipjax import figures, images, noise, tasks
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample
+from dipjax.watch import Watch
 
 Array = jax.Array
 
@@ -52,10 +53,10 @@ def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Dr
 
 def run(output: Path, *, seed: int = 0, quiet: bool = False) -> None:
     """Restore the picture from each degradation, print the PSNR, and draw all into `output`."""
-    report.check_figure(output)
+    figures.check(output)
     x = picture()
     key, data_key = jax.random.split(jax.random.key(seed))
-    watch, rows = report.Watch(x, quiet), []
+    watch, rows = Watch(x, quiet), []
     for name, (y, view, task) in degradations(data_key, x).items():
         restored = task(key, y, driver=watch).image
         before, after = (float(psnr(image, x)) for image in (view, restored))
@@ -65,7 +66,7 @@ def run(output: Path, *, seed: int = 0, quiet: bool = False) -> None:
             print(f"{name}: PSNR {before:.2f} -> {after:.2f} dB in {watch.seconds['run']:.0f} s")
         if watch.ended:
             break
-    report.figure(output, rows)
+    figures.save(output, figures.grid(rows))
     if not quiet:
         print(f"before and after: {output}")
     watch.conclude()

@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import features, images, inversion, report
+from dipjax import features, figures, images, inversion, report
 from dipjax.cli import checks
 from dipjax.cli.options import PLAIN, Output
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
+from dipjax.watch import Watch, total
 
 Array = jax.Array
 Name = Literal[
@@ -90,7 +91,7 @@ def invert(
     x = features.centred(_rgb(picture), _size(common, phi))
     jax.eval_shape(lambda x: phi.activations(x, layer), x)  # raises before any fit
     statistics, results, records = "gram" if gram else "activations", {}, []
-    watch = report.Watch(quiet=common.quiet)
+    watch = Watch(quiet=common.quiet)
     for group in groups:
         result = inversion.invert_features(
             jax.random.key(common.seed),
@@ -111,11 +112,11 @@ def invert(
             break
     views = [("input", x), *results.items()]
     if row:
-        report.figure(output, [views])
+        figures.save(output, figures.grid([views]))
     else:
         images.save(output, next(iter(results.values())), overwrite=common.force)
     if figure:
-        report.figure(figure, [views])
+        figures.save(figure, figures.grid([views]))
     _finish("invert", str(input), output, phi, common, records)
     watch.conclude()
 
@@ -148,7 +149,7 @@ def activate(
     if class_ is not None:
         features.class_index(class_)
     phi = _network(common)
-    size, watch = _size(common, phi), report.Watch(quiet=common.quiet)
+    size, watch = _size(common, phi), Watch(quiet=common.quiet)
     result = inversion.maximize_activation(
         jax.random.key(common.seed),
         phi,
@@ -183,7 +184,7 @@ def _check_files(output: Path, figure: Path | None, options: Options, *inputs: P
     checks.files(read, written, overwrite=options.force)
     for path in (figure, output if row else None):
         if path:
-            report.check_figure(path)
+            figures.check(path)
 
 
 def _check_options(task: str, options: Options) -> None:
@@ -222,7 +223,7 @@ def _errors(phi: Network, layers: tuple[str, ...], x: Array, result: Array) -> d
     return {name: float(e) for name, e in energy.errors(result).items()}
 
 
-def _record(watch: report.Watch) -> dict[str, Any]:
+def _record(watch: Watch) -> dict[str, Any]:
     return {
         "settings": report.describe(watch.settings),
         "steps": watch.steps,
@@ -245,5 +246,5 @@ def _finish(task: str, input: str | None, output: Path, phi: Network, options: O
     if options.json:
         report.write_json(options.json, record)
     if not options.quiet:
-        seconds = report.total(records)["seconds"]
+        seconds = total(records)["seconds"]
         print(f"{output}: {len(records)} fits in {sum(seconds.values()):.0f} s")

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from tyro.conf import Positional
 
-from dipjax import features, images, report, tasks
+from dipjax import features, figures, images, report, tasks
 from dipjax.cli import checks
 from dipjax.cli.options import Output
 from dipjax.cli.restoring import whole
 from dipjax.restoration import Restoration
 from dipjax.tasks.impedance import KINDS, targets
+from dipjax.watch import Watch, total
 
 Array = jax.Array
 LOOKS = (10, 30, 100, 300, 1000, 3000, 10000)  # the steps that the table tells of
@@ -50,13 +51,13 @@ def impedance(
     """
     picture = images.load_picture(input)
     checks.files([input], [(path, None) for path in (output, json) if path], overwrite=force)
-    report.check_figure(output)
+    figures.check(output)
     known = tasks.PRESETS["noise_impedance"]
     checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
     if not 8 <= size <= 4096:
         raise ValueError(f"--size {size}: must be from 8 to 4096")
     x = features.centred(jnp.asarray(picture.colour), size)
-    key, watch = jax.random.key(seed), report.Watch(quiet=quiet)
+    key, watch = jax.random.key(seed), Watch(quiet=quiet)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
     task = partial(tasks.noise_impedance, key, x, **settings)
     settings["generator"] = whole(task, (size, size, x.shape[2]), advice="give a smaller --size")
@@ -66,8 +67,8 @@ def impedance(
     step = 1 + np.arange(max(map(len, curves.values())))
     made = targets(key, x)
     fitted = {k: {k: made[k], f"after {len(curves[k])} steps": fits[k].last} for k in fits}
-    figure = report.draw_curves(step, {k: c[None] for k, c in curves.items()}, fitted)
-    report.save(output, figure)
+    figure = figures.curves(step, {k: c[None] for k, c in curves.items()}, fitted)
+    figures.save(output, figure)
     if json:
         report.write_json(json, _record(input, output, preset, size, seed, watch, curves))
     if not quiet:
@@ -76,7 +77,7 @@ def impedance(
     watch.conclude()
 
 
-def _fits(key: Array, x: Array, watch: report.Watch, settings: dict) -> dict[str, Restoration]:
+def _fits(key: Array, x: Array, watch: Watch, settings: dict) -> dict[str, Restoration]:
     """One after another until Ctrl-C."""
     fits = {}
     with watch.catches_ctrl_c():
@@ -99,7 +100,7 @@ def table(curves: dict[str, np.ndarray]) -> str:
     return "\n".join(lines)
 
 
-def _record(input: Path, output: Path, preset, size, seed, watch: report.Watch, curves) -> dict:
+def _record(input: Path, output: Path, preset, size, seed, watch: Watch, curves) -> dict:
     rounded: dict[str, Any] = {k: [float(f"{v:.4g}") for v in c] for k, c in curves.items()}
     return {
         "task": "impedance",
@@ -111,6 +112,6 @@ def _record(input: Path, output: Path, preset, size, seed, watch: report.Watch, 
         "settings": report.describe(watch.settings),
         "interrupted": watch.interrupted,
         "mean squared error": rounded,
-        **report.total(watch.fits),
+        **total(watch.fits),
         **report.environment(),
     }

@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from tyro.conf import arg
 
-from dipjax import images, kernels, presets, report
+from dipjax import figures, images, kernels, presets
 from dipjax.cli import checks
 from dipjax.images import Picture
 
@@ -73,7 +73,7 @@ def check_files(output: Path, picture: Picture, options: Options, *inputs: Path 
     written = [(path, held) for path, held in pairs if path]
     checks.files(read, written, overwrite=options.force)
     if options.figure:
-        report.check_figure(options.figure)
+        figures.check(options.figure)
     if options.members < 1:
         raise ValueError(f"--members {options.members}: must be at least 1")
     if options.std and options.members == 1:

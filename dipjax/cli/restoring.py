@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax import ensembles, images, memory, report, tasks, tiles
+from dipjax import ensembles, figures, images, memory, report, tasks, tiles
 from dipjax.baselines import bicubic
 from dipjax.cli.options import Options, load_reference
 from dipjax.images import Picture
+from dipjax.watch import Watch, total
 
 Array = jax.Array
 
@@ -43,7 +44,7 @@ def restore(
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     reference = load_reference(options.reference, shape)
-    watch = report.Watch(reference, options.quiet, folder=options.resume)
+    watch = Watch(reference, options.quiet, folder=options.resume)
     steps = {} if options.steps is None else {"steps": options.steps}
     given = {**getattr(task, "keywords", {}), **(said or {})}
     key = jax.random.key(options.seed)
@@ -68,7 +69,7 @@ def restore(
         "resumed": watch.resumed,
         "interrupted": watch.interrupted,
         "stop_reason": watch.reason,
-        **report.total(watch.fits),
+        **total(watch.fits),
         **report.environment(),
         **of_members,
     }
@@ -104,7 +105,7 @@ def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: 
     return jnp.asarray(watch.tiles(pictures, options.quiet))
 
 
-def _members(task: Callable, key: Array, data: tuple, members: int, watch: report.Watch):
+def _members(task: Callable, key: Array, data: tuple, members: int, watch: Watch):
     """The fits one after another, as an ensemble."""
     keys = jax.random.split(key, members) if members > 1 else [key]
     seconds = []  # of each member; one of preset "best" makes several fits
@@ -113,7 +114,7 @@ def _members(task: Callable, key: Array, data: tuple, members: int, watch: repor
         watch.label = f"member {len(seconds) + 1}/{members}" if members > 1 else ""
         before = len(watch.fits)
         result = task(key, *data)
-        seconds.append(report.total(watch.fits[before:])["seconds"])
+        seconds.append(total(watch.fits[before:])["seconds"])
         return result
 
     with watch.catches_ctrl_c():  # between two fits as well
@@ -140,7 +141,7 @@ def _report(record: dict, views: dict, reference: Array | None, options: Options
     if options.json:
         report.write_json(options.json, record)
     if options.figure:
-        report.figure(options.figure, [list(views.items())])
+        figures.save(options.figure, figures.grid([list(views.items())]))
     if not options.quiet:
         print(report.summary(record))
 

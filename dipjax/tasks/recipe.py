@@ -62,7 +62,7 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
     """A fit for each key, one after another, until one is cut short, by Ctrl-C or by failing.
 
     That one would blur the mean of those before it and is left out, unless it is the first. A
-    driver that knows of a Ctrl-C between two fits says so by `ended`, as `report.Watch` does.
+    driver that knows of a Ctrl-C between two fits says so by `ended`, as `watch.Watch` does.
 
     Raises:
         FitError: when the first fails, of a driver that raises it, as `fit` does.
@@ -91,7 +91,7 @@ def _cut_short(fit: Restoration) -> bool:
 def behind(result: Restoration, driver: Driver, polish: Callable[[Array], Array]) -> Restoration:
     """The result with its image polished, but where the fit was cut short by Ctrl-C or failing.
 
-    A driver that shows how it goes, as `report.Watch` does, has a method `polish` that is given
+    A driver that shows how it goes, as `watch.Watch` does, has a method `polish` that is given
     the work.
     """
     if getattr(driver, "ended", False) or _cut_short(result):

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 
 import dipjax
+from dipjax import figures
 
-from . import figures, rules
+from . import rules
 from .lab import Experiment, Found, Lab, Record
 from .networks import CODE, NETWORKS, SLOW
 from .rules import Array

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import dipjax
-from dipjax import report
+from dipjax import figures
 from dipjax.tasks.impedance import KINDS, targets
 
 from .lab import Experiment, Found, Lab, Record
@@ -75,7 +75,7 @@ def draw(records: list[Record], summary: dict[str, Any]) -> Any:
     step = np.asarray(records[0].numbers["step"]) + 1
     first = {r.numbers["kind"]: r.views for r in reversed(records)}
     found = {kind: curves(records, kind) for kind in KINDS if kind in first}
-    return report.draw_curves(step, found, first)
+    return figures.curves(step, found, first)
 
 
 EXPERIMENT = Experiment(

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 
 import dipjax
+from dipjax import figures
 
-from . import figures, rules, sets, tables
+from . import rules, sets, tables
 from .lab import Experiment, Found, Lab, Record
 from .pictures import GREY, public
 from .published import TABLES

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from dipjax import Restoration, images, report
+from dipjax import Restoration, figures, images, report
+from dipjax.watch import Watch, total
 
-from . import figures
 from .pictures import Missing, Pictures
 
 Array = jax.Array
@@ -89,7 +89,7 @@ class Lab:
     again: bool = False
     quiet: bool = False
     label: str = ""
-    watch: report.Watch = field(default_factory=report.Watch)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def tiny(self) -> bool:
@@ -103,7 +103,7 @@ class Lab:
         """The settings of a tiny run: at most so many steps, the preset's otherwise."""
         return {"steps": steps} if self.tiny else {}
 
-    def driver(self, reference: Array | None = None) -> report.Watch:
+    def driver(self, reference: Array | None = None) -> Watch:
         """Drives the fits of this item, and shows how they go."""
         self.watch.reference, self.watch.label = reference, self.label
         return self.watch
@@ -217,16 +217,16 @@ def draw(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
     }
     report.write_json(folder / f"{name}.json", summary)
     if all(record.views for record in records):
-        figures.save(folder / f"{name}.png", experiment.draw(records, summary))
+        figures.save(folder / f"{name}.png", experiment.draw(records, summary), dpi=110)
     return summary
 
 
 def _compute(folder: Path, item: str, compute: Callable[[], Found], lab: Lab) -> None:
-    lab.watch = report.Watch(quiet=lab.quiet)
+    lab.watch = Watch(quiet=lab.quiet)
     begin = time.perf_counter()
     found = compute()
     lab.watch.conclude()
-    meta = {"total seconds": round(time.perf_counter() - begin, 1), **report.total(lab.watch.fits)}
+    meta = {"total seconds": round(time.perf_counter() - begin, 1), **total(lab.watch.fits)}
     if lab.watch.settings:
         meta["settings"] = report.describe(lab.watch.settings)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import codes, generators
+from dipjax import codes, figures, generators
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Downsample
 
-from . import figures, rules
+from . import rules
 from .lab import Experiment, Found, Lab, Record, middle
 from .super_resolution import smaller
 

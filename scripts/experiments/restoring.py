@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import noise
+from dipjax import figures, noise
 
-from . import figures, rules
+from . import rules
 from .compressing import compressed
 from .lab import Experiment, Found, Lab, Record
 from .pictures import public

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 
 import dipjax
-from dipjax import codes, generators
+from dipjax import codes, figures, generators
 
-from . import figures
 from .lab import Experiment, Found, Lab, Record
 from .networks import hourglass
 from .rules import Array

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import dipjax
-from dipjax import generators
+from dipjax import figures, generators
 from dipjax.baselines import filtered_back_projection
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Fourier, Operator, Radon, backproject, coil_maps
 
-from . import figures, rules, tables
+from . import rules, tables
 from .lab import Experiment, Found, Lab, Record, middle, resized, unfitted
 from .pictures import present
 from .rules import Array

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import figures, sets
+from dipjax import figures
+
+from . import sets
 from .lab import Experiment, Found, Lab, Record
 from .published import SLIDE
+from .tables import bars
 
 TABLES = {"Set5": "sr_set5_x4", "Set14": "sr_set14_x4"}
 
@@ -57,7 +60,7 @@ def summary(records: list[Record]) -> dict[str, Any]:
 
 def draw(records: list[Record], summary: dict[str, Any]) -> Any:
     figure = figures.new(10, 4)
-    figures.bars(figure.subplots(), summary["table"], "PSNR, dB")
+    bars(figure.subplots(), summary["table"], "PSNR, dB")
     figure.axes[0].tick_params(axis="x", labelrotation=20)
     return figure
 

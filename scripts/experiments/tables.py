@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from dipjax import report
+from dipjax import figures
 
-from . import figures
 from .lab import Experiment, Found, Lab, Record
 
 Table = dict[str, dict[str, Any]]
@@ -53,13 +52,13 @@ def drawn(
         1 + len(rows), 1, height_ratios=[3.2, *(2.4 * h + 0.4 for h in heights)]
     )
     parts = np.atleast_1d(parts)
-    figures.bars(parts[0].subplots(), table, unit)
+    bars(parts[0].subplots(), table, unit)
     for part, record in zip(parts[1:], rows, strict=True):
         axes = np.atleast_1d(part.subplots(1, columns))
         for axis in axes:
             axis.set_axis_off()
         for axis, (title, x) in zip(axes, record.views.items(), strict=False):
-            report.show(axis, _title(record, title, table), x)
+            figures.show(axis, _title(record, title, table), x)
     return figure
 
 
@@ -86,3 +85,24 @@ def _shape(record: Record) -> float:
 def _title(record: Record, title: str, table: Table) -> str:
     value = table.get(record.name, {}).get(title)
     return f"{title} {value:.2f}" if isinstance(value, float) else title
+
+
+def bars(axis: Any, table: dict[str, dict[str, float | None]], unit: str) -> None:
+    """A table as groups of bars: row -> column -> number; what is not there is left out."""
+    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    width = 0.8 / len(names)
+    for k, name in enumerate(names):
+        values = [row.get(name) for row in table.values()]
+        place = [i + (k - (len(names) - 1) / 2) * width for i in range(len(values))]
+        heights = [np.nan if v is None else v for v in values]
+        shapes = axis.bar(place, heights, width, label=name)
+        axis.bar_label(shapes, [_label(v) for v in values], fontsize=6, rotation=90, padding=2)
+    known = [v for row in table.values() for v in row.values() if v is not None]
+    axis.set_ylim(min(known) - 2, max(known) + 3)
+    axis.set_xticks(range(len(table)), list(table), fontsize=8)
+    axis.set_ylabel(unit)
+    axis.legend(fontsize=7, ncols=len(names), loc="upper left")
+
+
+def _label(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
