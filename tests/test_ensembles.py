@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import ensembles, fitting
+from dipjax import ensembles, fitting, members
 from dipjax.ensembles import Ensemble, calibration, ensemble
 from dipjax.generators import Hourglass
 from dipjax.objectives import data_term
@@ -238,10 +238,10 @@ def test_batches_follow_the_memory_forecast(key, ys, monkeypatch):
     memory = SimpleNamespace(
         estimate_memory=estimate_memory, free_memory=lambda: 350, needs=dipjax.memory.needs
     )
-    monkeypatch.setattr(ensembles, "memory", memory)
+    monkeypatch.setattr(members, "memory", memory)
     rounds = []
     monkeypatch.setattr(
-        ensembles, "_rounds", lambda many, arguments, shared, size: rounds.append(size)
+        members, "_rounds", lambda many, arguments, shared, size: rounds.append(size)
     )
     for name in ("_sound", "_summary"):
         monkeypatch.setattr(ensembles, name, lambda fits: fits)
