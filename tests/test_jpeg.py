@@ -10,8 +10,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import dipjax
-from dipjax import codecs, grids, images, tiles
+from dipjax import grids, images, tiles
 from dipjax.generators import Hourglass
+from dipjax.images import codecs
 from dipjax.metrics import psnr
 from dipjax.operators import Jpeg
 from dipjax.operators.jpeg import ROUNDING, light

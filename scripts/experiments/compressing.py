@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 import dipjax
-from dipjax import codecs, images
+from dipjax import images
+from dipjax.images import codecs
 from dipjax.operators import Jpeg
 
 from . import rules, tables

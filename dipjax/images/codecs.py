@@ -15,14 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dipjax.images.arrays import ImageError
 from dipjax.operators import Jpeg
 from dipjax.orientation import UPRIGHT, upright
 
 _ORIENTATION = 0x0112  # the EXIF and TIFF tag
-
-
-class ImageError(ValueError):
-    """A picture or array that cannot be used: one line on which, what is wrong and what to do."""
 
 
 class Format(NamedTuple):

@@ -1,32 +1,23 @@
-"""Pictures on disk and images in memory.
+"""Pictures on disk: read and written in the form that they have, or refused.
 
-An image is a float32 array `(H, W, C)` with values in `[0, 1]`, channels last. A file stores
-samples `s` of `b` bits; in between stand `x = s / (2^b - 1)` and `s = round((2^b - 1) x)`, and
-saving what was loaded is the identity on samples for every lossless format.
+A file stores samples `s` of `b` bits, an image values `x` in `[0, 1]`; in between stand
+`x = s / (2^b - 1)` and `s = round((2^b - 1) x)`, and saving what was loaded is the identity on
+samples for every lossless format.
 """
 
 import os
 import secrets
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from PIL import Image, UnidentifiedImageError
 
-from dipjax.codecs import FORMATS, Format, ImageError, compression, decode, encode, encoder
+from dipjax.images.arrays import WHITE, ImageError, check, check_values, quantised
+from dipjax.images.codecs import FORMATS, Format, compression, decode, encode, encoder
 from dipjax.operators import Jpeg
-
-WHITE = {"uint8": 255, "uint16": 65535}
-"""The sample that means 1.0, by integer type; other integers have no agreed white."""
-
-LIMIT = 16.0
-"""Floats beyond `[-LIMIT, LIMIT]` are on another scale. Noise may leave `[0, 1]` (single-photon
-Poisson and single-look speckle reach about 12), a picture on the 0..255 scale exceeds 16."""
 
 
 class Picture(NamedTuple):
@@ -43,99 +34,6 @@ class Picture(NamedTuple):
     alpha: np.ndarray | None
     depth: int
     jpeg: Jpeg | None = None
-
-
-# Arrays ------------------------------------------------------------------------------------------
-
-
-def check(image: ArrayLike, name: str = "image") -> jax.Array:
-    """Turn an array-like into an image, or say what is wrong with it.
-
-    Values are looked at only where there are some: under `jit`, `vmap` and `grad` the shape and the
-    type are still checked, NaN and range are not.
-
-    Args:
-        image: `(H, W)` or `(H, W, C)`; floats in `[0, 1]` (noise may exceed it), uint8 or uint16.
-        name: what to call it in the message.
-
-    Returns:
-        `(H, W, C)`; float32 from integers and from shorter floats, in which sums overflow; float64
-        remains where JAX's x64 is on, and is float32 else.
-
-    Raises:
-        ImageError: wrong rank, no pixels, boolean or other integer type, NaN or infinity, or values
-            beyond `[-LIMIT, LIMIT]`, which are on another scale.
-    """
-    try:
-        x = image if isinstance(image, jax.Array) else np.asarray(image)
-    except ValueError as error:  # a ragged list
-        raise ImageError(f"{name} is not an array ({error})".replace("\n", " ")) from error
-    if x.ndim not in (2, 3):
-        raise ImageError(
-            f"{name} has shape {x.shape}: expected (H, W) or (H, W, C), one image, channels last; "
-            "use jax.vmap for several"
-        )
-    if x.size == 0:
-        raise ImageError(f"{name} has shape {x.shape}: it has no pixels")
-    _check_type(x.dtype, name)
-    if not isinstance(x, Tracer):
-        # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
-        _check_values(np.asarray(x), name)
-    x = x if x.ndim == 3 else x[:, :, None]
-    x = native(x)
-    if x.dtype.name in WHITE:
-        return jnp.asarray(x, jnp.float32) / WHITE[x.dtype.name]
-    size = x.dtype.itemsize
-    return jnp.asarray(x.astype("float32" if size < 4 else "float64") if size not in (4, 8) else x)
-
-
-def native(x: Any) -> Any:
-    """The same in this machine's order of bytes: JAX knows no other, and FITS files have one."""
-    return x.astype(x.dtype.newbyteorder("="), copy=False) if isinstance(x, np.ndarray) else x
-
-
-def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """The middle (h, w) = `shape[:2]` of an image (H, W, C) that is at least as large."""
-    i, j = ((n - m) // 2 for n, m in zip(image.shape[:2], shape[:2], strict=True))
-    return image[i : i + shape[0], j : j + shape[1]]
-
-
-def repeated(x: Any, times: int) -> Any:
-    """An image (H, W, C) enlarged by repeating its pixels: (H * times, W * times, C)."""
-    return x.repeat(times, 0).repeat(times, 1)
-
-
-def _check_type(dtype: np.dtype, name: str) -> None:
-    if dtype.name in WHITE or jnp.issubdtype(dtype, jnp.floating):
-        return
-    if dtype.name == "bool":
-        raise ImageError(f"{name} is boolean, a mask rather than an image: use .astype('float32')")
-    if jnp.issubdtype(dtype, jnp.integer):
-        raise ImageError(
-            f"{name} has type {dtype.name}: divide by its white level (255 for 8 bits, 65535 for "
-            "16) to get floats in [0, 1], or convert to uint8 or uint16"
-        )
-    raise ImageError(f"{name} has type {dtype}: expected floats in [0, 1], uint8 or uint16")
-
-
-def _check_values(x: np.ndarray, name: str) -> None:
-    if x.dtype.name in WHITE:
-        return
-    bad = int(x.size - np.isfinite(x).sum())
-    if bad:
-        raise ImageError(
-            f"{name} has {bad} NaN or infinite values of {x.size}: replace them first, "
-            "for example with numpy.nan_to_num"
-        )
-    low, high = float(x.min()), float(x.max())
-    if max(-low, high) > LIMIT:
-        raise ImageError(
-            f"{name} ranges from {low:.4g} to {high:.4g}, expected [0, 1]: divide by its white "
-            "level (255 for 8 bits, 65535 for 16)"
-        )
-
-
-# Files -------------------------------------------------------------------------------------------
 
 
 def load(path: str | os.PathLike[str]) -> np.ndarray:
@@ -179,7 +77,7 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     samples, jpeg = _read(path, name)
     if samples.size == 0:
         raise ImageError(f"{name}: has no pixels")
-    _check_values(samples, name)
+    check_values(samples, name)
     x = samples.astype(np.float32) / np.float32(WHITE.get(samples.dtype.name, 1))
     depth = {"uint8": 8, "uint16": 16}.get(samples.dtype.name, 32)
     if x.shape[-1] % 2:
@@ -301,12 +199,6 @@ def _join(image: ArrayLike, alpha: ArrayLike | None) -> np.ndarray:
             "it needs the same height and width, and an image of 1 or 3 channels"
         )
     return np.concatenate([x, a], axis=-1)
-
-
-def quantised(x: np.ndarray, depth: int = 8) -> np.ndarray:
-    """The samples of an image, held in [0, 1] and rounded to nearest; of 32 bits the floats."""
-    x = x.astype(np.float32).clip(0, 1)
-    return x if depth == 32 else np.rint(x * (2**depth - 1)).astype(f"uint{depth}")
 
 
 def _check_target(path: Path, overwrite: bool) -> None:
