@@ -12,7 +12,8 @@ import pytest
 from command import run
 
 import dipjax
-from dipjax import images, kernels, tasks, web
+from dipjax import images, kernels, tasks
+from dipjax.web import restoring
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((12, 10, 3)).astype(np.float32)
@@ -40,14 +41,14 @@ def layer(h, w, *painted):
 
 
 def test_noise(picture):
-    assert web.noise(picture, 0).task.keywords == {"sigma": None}
-    assert web.noise(picture, 51).task.keywords == {"sigma": pytest.approx(0.2)}
+    assert restoring.noise(picture, 0).task.keywords == {"sigma": None}
+    assert restoring.noise(picture, 51).task.keywords == {"sigma": pytest.approx(0.2)}
 
 
 def test_what_is_painted_is_missing(picture):
     drawn = {"layers": [layer(12, 10, np.s_[:2]), layer(12, 10, np.s_[:, 9:])]}
     opaque = picture._replace(alpha=None)
-    task, alpha, (known,) = web.missing(opaque, drawn, "a large hole")
+    task, alpha, (known,) = restoring.missing(opaque, drawn, "a large hole")
     expected = np.ones((12, 10, 1))
     expected[:2] = expected[:, 9:] = 0
     np.testing.assert_array_equal(known, expected)
@@ -56,29 +57,29 @@ def test_what_is_painted_is_missing(picture):
 
 def test_what_is_painted_is_filled_in_and_what_is_transparent_stays_so(picture):
     drawn = {"layers": [layer(12, 10, np.s_[4:8])]}
-    _, alpha, (known,) = web.missing(picture, drawn, "a large hole")
+    _, alpha, (known,) = restoring.missing(picture, drawn, "a large hole")
     assert (known[3:8] == 0).all() and known.sum() == 70
     assert (alpha[3] == 0).all() and alpha.sum() == 110
 
 
 def test_a_painting_of_another_size_is_brought_to_the_picture(picture):
     drawn = {"layers": [layer(24, 20, np.s_[:4])]}
-    _, _, (known,) = web.missing(picture._replace(alpha=None), drawn, "a large hole")
+    _, _, (known,) = restoring.missing(picture._replace(alpha=None), drawn, "a large hole")
     assert (known[:2] == 0).all() and (known[2:] == 1).all()
 
 
 @pytest.mark.parametrize("drawn", [None, {"layers": []}, {"layers": [layer(12, 10)]}])
 def test_without_a_painting_what_is_transparent_is_missing(picture, drawn):
-    _, alpha, (known,) = web.missing(picture, drawn, "a large hole")
+    _, alpha, (known,) = restoring.missing(picture, drawn, "a large hole")
     np.testing.assert_array_equal(known, picture.alpha)
     assert alpha is None
     with pytest.raises(ValueError, match="nothing is missing"):
-        web.missing(picture._replace(alpha=None), drawn, "a large hole")
+        restoring.missing(picture._replace(alpha=None), drawn, "a large hole")
 
 
-@pytest.mark.parametrize("kind", web.MISSING)
+@pytest.mark.parametrize("kind", restoring.MISSING)
 def test_every_kind_of_missing_is_one_of_the_task(picture, kind):
-    task, _, (known,) = web.missing(picture, None, kind)
+    task, _, (known,) = restoring.missing(picture, None, kind)
     assert tasks.asked(partial(task, None, PIXELS, known))
 
 
@@ -90,30 +91,30 @@ def test_blurs(picture):
     }.items():
         size = {"out of focus": 2, "soft": 1.2, "shaken": 4}[kind]
         np.testing.assert_allclose(
-            web.blurred(picture, kind, size, 30).task.keywords["kernel"], expected
+            restoring.blurred(picture, kind, size, 30).task.keywords["kernel"], expected
         )
     with pytest.raises(ValueError, match="kernel"):
-        web.blurred(picture, "soft", 40, 0)
+        restoring.blurred(picture, "soft", 40, 0)
 
 
 def test_enlarged_and_compressed(picture, tmp_path):
-    task, alpha, _ = web.small(picture, 4)
+    task, alpha, _ = restoring.small(picture, 4)
     assert task.keywords == {"factor": 4} and alpha.shape == (48, 40, 1)
-    assert web.compressed(picture).task.keywords == {"jpeg": None}
+    assert restoring.compressed(picture).task.keywords == {"jpeg": None}
     images.save(tmp_path / "in.jpg", PIXELS)
     kept = images.load_picture(tmp_path / "in.jpg")
-    assert web.compressed(kept).task.keywords["jpeg"] is kept.jpeg is not None
+    assert restoring.compressed(kept).task.keywords["jpeg"] is kept.jpeg is not None
 
 
 # --- what stands behind them ---------------------------------------------------------------
 
 
 def wanted(picture, task=tasks.denoise, **settings):
-    return web.Wanted(partial(task, **SETTINGS | settings), picture.alpha)
+    return restoring.Wanted(partial(task, **SETTINGS | settings), picture.alpha)
 
 
 def test_a_result_is_a_file_in_the_form_of_the_input(picture, tmp_path):
-    *way, last = web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0)
+    *way, last = restoring.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0)
     assert all(shown.file is None for shown in way) and last.file.name == "in-restored.png"
     result = images.load_picture(last.file)
     assert (result.depth, result.colour.shape) == (16, PIXELS.shape)
@@ -124,25 +125,25 @@ def test_a_result_is_a_file_in_the_form_of_the_input(picture, tmp_path):
 
 def test_what_is_enlarged_has_its_before_of_the_same_size(picture, tmp_path):
     def larger(picture):
-        task, alpha, _ = web.small(picture, 2)
-        return web.Wanted(partial(task, polish=False, **SETTINGS), alpha)
+        task, alpha, _ = restoring.small(picture, 2)
+        return restoring.Wanted(partial(task, polish=False, **SETTINGS), alpha)
 
-    *_, last = web.Restorer(tmp_path)(larger, str(tmp_path / "in.png"), "fast", 0)
+    *_, last = restoring.Restorer(tmp_path)(larger, str(tmp_path / "in.png"), "fast", 0)
     assert images.load(last.file).shape == (24, 20, 4)
     assert last.image.shape == last.before.shape
 
 
 def test_what_was_transparent_and_is_filled_in_is_not_transparent(picture, tmp_path):
     def filled(picture):
-        task, alpha, data = web.missing(picture, None, "a large hole")
-        return web.Wanted(partial(task, polish=False, **SETTINGS), alpha, data)
+        task, alpha, data = restoring.missing(picture, None, "a large hole")
+        return restoring.Wanted(partial(task, polish=False, **SETTINGS), alpha, data)
 
-    *_, last = web.Restorer(tmp_path)(filled, str(tmp_path / "in.png"), "fast", 0)
+    *_, last = restoring.Restorer(tmp_path)(filled, str(tmp_path / "in.png"), "fast", 0)
     assert images.load_picture(last.file).alpha is None
 
 
 def test_stop(picture, tmp_path):
-    restorer = web.Restorer(tmp_path)
+    restorer = restoring.Restorer(tmp_path)
     endless = partial(wanted, steps=10**6, stop=dipjax.stopping.never())
     for shown in restorer(endless, str(tmp_path / "in.png"), "fast", 0):
         if shown.text.startswith("step"):
@@ -154,18 +155,18 @@ def test_stop(picture, tmp_path):
 
 def test_mistakes_are_told(tmp_path):
     with pytest.raises(ValueError, match="no picture"):
-        next(web.Restorer(tmp_path)(wanted, None, "fast", 0))
+        next(restoring.Restorer(tmp_path)(wanted, None, "fast", 0))
     for seed in (-1, 2**32):
         with pytest.raises(ValueError, match="seed"):
-            next(web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", seed))
+            next(restoring.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", seed))
     (tmp_path / "in.png").write_text("no picture")
     with pytest.raises(ValueError, match="not an image"):
-        next(web.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0))
+        next(restoring.Restorer(tmp_path)(wanted, str(tmp_path / "in.png"), "fast", 0))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_screen_shows_bytes(channels):
-    x = web.seen(jnp.full((4, 5, channels), 1.2))
+    x = restoring.seen(jnp.full((4, 5, channels), 1.2))
     assert x.shape == (4, 5, 3) and x.dtype == np.uint8 and (x == 255).all()
 
 
@@ -181,7 +182,8 @@ def test_the_page():
     """Every tab has a button, and each button restores."""
     # In a process of its own: gradio leaves an event loop open, and warnings are errors here.
     config = (
-        "from dipjax import web; import json; print(json.dumps(web.page('.').get_config_file()))"
+        "import json; from dipjax.web import page;"
+        "print(json.dumps(page.made('.').get_config_file()))"
     )
     made = subprocess.run([sys.executable, "-c", config], capture_output=True, text=True)
     config = json.loads(made.stdout)

@@ -7,11 +7,11 @@ import jax
 import tyro
 
 from dipjax import cache, images, memory, report
-from dipjax import web as web_page
 from dipjax.cli import compare, features, impedance, sampling, tasks
 from dipjax.cli import demo as demonstration
 from dipjax.cli.options import Output
 from dipjax.restoration import FitError
+from dipjax.web import page
 
 app = tyro.extras.SubcommandApp()
 
@@ -51,7 +51,7 @@ def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
     """
     if not 1 <= port <= 65535:
         raise ValueError(f"--port {port}: must be from 1 to 65535")
-    web_page.serve(host, port, browser=not no_browser)
+    page.serve(host, port, browser=not no_browser)
 
 
 @app.command
