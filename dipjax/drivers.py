@@ -9,8 +9,9 @@ import jax
 
 from dipjax import checkpoints, interruption
 from dipjax.fitting import CHUNK, Progress
-from dipjax.restoration import Restoration
+from dipjax.restoration import FitError, Restoration
 from dipjax.run import Run, finish
+from dipjax.stopping import Reason
 
 Array = jax.Array
 
@@ -55,6 +56,39 @@ class Loop:
         fits.close()  # what was left writes its checkpoint
         assert self.state is not None  # there is one `Progress` at least
         return finish(self.state)
+
+
+@dataclass(kw_only=True)
+class Attended:
+    """What drivers for people know of their fits: why the last ended, and one that failed.
+
+    Attributes:
+        caught: whatever is in here has ended a fit, such as a Ctrl-C (see `Loop`).
+        reason: why the last fit ended, in words.
+        error: of a fit that failed; its best image is the result.
+        state: the last of the fit.
+    """
+
+    caught: list[Any] = field(default_factory=list)
+    reason: str = ""
+    error: FitError | None = None
+    state: Run | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether something other than its rule ended a fit."""
+        return bool(self.caught) or self.error is not None
+
+    def attend(
+        self, loop: Loop, key: Array, objective: Any, shape: Any, **settings: Any
+    ) -> Restoration:
+        """What `loop` makes; of a fit that fails the best, for the others to go on."""
+        try:
+            result = loop(key, objective, shape, **settings)
+        except FitError as error:
+            self.error, result = error, error.result
+        self.state, self.reason = loop.state, str(Reason(int(result.stop_reason)))
+        return result
 
 
 class Resumable(Loop):

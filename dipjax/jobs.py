@@ -20,11 +20,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from dipjax import images, memory, tasks, tiles
-from dipjax.drivers import Loop, often
+from dipjax.drivers import Attended, Loop, often
 from dipjax.fitting import Progress
-from dipjax.restoration import FitError, Restoration
-from dipjax.run import Run
-from dipjax.stopping import Reason
+from dipjax.restoration import Restoration
 
 Array = jax.Array
 
@@ -40,35 +38,22 @@ Say = Callable[[ArrayLike, str], None]
 
 
 @dataclass
-class Told:
-    """A driver of fits that tells how far it is, and ends where something is in `stops`.
+class Told(Attended):
+    """A driver of fits that tells how far it is, and ends where something is in `caught`.
 
     Attributes:
         say: is given what there is of the picture and the words.
-        stops: whatever is put in here ends the fit behind its chunk, with the result so far.
         view: what there is of the picture, by the average of the iterates.
         label: what is said first, such as "2 of 4 tiles", which are done.
         steps: how many were made, of all fits.
-        reason: why the last of them ended.
-        error: of a fit that failed; its best image is the result.
-        state: the last of the fit.
         seen: what was shown last.
     """
 
     say: Say
-    stops: list[Any]
     view: Callable[[Array], ArrayLike]
     label: str = ""
     steps: int = 0
-    reason: str = ""
-    error: FitError | None = None
-    state: Run | None = None
     seen: ArrayLike | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether something other than its rule ended a fit."""
-        return bool(self.stops) or self.error is not None
 
     def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
         """Fit, see `fitting.fit`."""
@@ -78,13 +63,8 @@ class Told:
             self.steps, self.seen = before + progress.step, self.view(progress.average)
             self._say(clock.text(progress.step))
 
-        loop = Loop(None, often(settings["steps"]), look, self.stops)
-        try:
-            result = loop(key, objective, shape, **settings)
-        except FitError as error:
-            self.error, result = error, error.result
-        self.state, self.reason = loop.state, str(Reason(int(result.stop_reason)))
-        return result
+        loop = Loop(None, often(settings["steps"]), look, self.caught)
+        return self.attend(loop, key, objective, shape, **settings)
 
     def polish(self, work: Callable[[], Array]) -> Array:
         """What a task does behind its fit; nothing stops it."""
@@ -154,7 +134,7 @@ def job(
 def _done(task, key, y, *data, plan: memory.Plan, shape, say: Say, stops: list[Any]) -> View:
     """The work of the thread."""
     begin = time.perf_counter()
-    told = Told(say, stops, partial(images.middle, shape=shape))
+    told = Told(say, partial(images.middle, shape=shape), caught=stops)
     if plan.tile:
         image = _tiled(task, key, y, *data, tile=plan.tile, told=told)
     else:

@@ -14,17 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from dipjax import images, interruption, metrics, tiles
-from dipjax.drivers import Loop, often
+from dipjax.drivers import Attended, Loop, often
 from dipjax.fitting import Progress
-from dipjax.restoration import FitError, Restoration
-from dipjax.run import Run
-from dipjax.stopping import Reason
+from dipjax.restoration import Restoration
 
 Array = jax.Array
 
 
 @dataclass
-class Watch:
+class Watch(Attended):
     """A driver of fits for people: shows its progress, times it, and ends well on Ctrl-C.
 
     It is called like `fitting.fit`. After the call it knows what it was asked to do and how it
@@ -36,14 +34,10 @@ class Watch:
         settings: the arguments of the fit, of several those of the first.
         steps: how many were made.
         seconds: of compilation and of running.
-        reason: why the last fit ended, in words.
-        error: of a fit that failed; its best image is the result.
         label: what the progress bar says first, such as "member 2/8".
-        caught: the Ctrl-C since the watch was made.
         folder: of checkpoints that fits go on from (see `checkpoints.iterate`), or None.
         resumed: whether one of them went on, or tiles of an earlier run were kept; what those took
             is not among the seconds.
-        state: the last of the fit.
         fits: steps and seconds of every fit that this drove, such as members or tiles.
     """
 
@@ -52,24 +46,15 @@ class Watch:
     settings: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    reason: str = ""
-    error: FitError | None = None
     label: str = ""
-    caught: list[int] = field(default_factory=list)
     folder: Path | None = None
     resumed: bool = False
-    state: Run | None = None
     fits: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def interrupted(self) -> bool:
         """Whether it was Ctrl-C that ended the fit."""
         return bool(self.caught)
-
-    @property
-    def ended(self) -> bool:
-        """Whether something other than its rule ended a fit: Ctrl-C, or that it failed."""
-        return self.interrupted or self.error is not None
 
     def conclude(self) -> None:
         """Raise what ended the fits, once their result is saved: FitError, KeyboardInterrupt."""
@@ -99,12 +84,8 @@ class Watch:
 
         loop = Loop(self.folder, every, look, self.caught)
         with bar, self.catches_ctrl_c():
-            try:
-                result = loop(key, objective, shape, **settings)
-            except FitError as error:
-                self.error, result = error, error.result
-        self.state, self.seconds = loop.state, _seconds(np.diff(times))
-        self.reason = str(Reason(int(result.stop_reason)))
+            result = self.attend(loop, key, objective, shape, **settings)
+        self.seconds = _seconds(np.diff(times))
         self.fits.append({"steps": self.steps, "seconds": self.seconds})
         return result
 
