@@ -6,12 +6,8 @@ The picture is cut into overlapping tiles of one size, so that one program is co
 restored by itself and blended with its neighbours by a partition of unity: memory is that of
 one tile, and of the picture.
 
-To denoise, the code of a tile is the tile: `min_theta |f_theta(y + n) - y|^2`, with jitter `n` of
-twice the noise. What the params have learnt of one tile then holds for the next, which starts
-from them and needs a fraction of the steps; with a code of noise, measured, it does not. What so
-few steps leave of the neighbour's colours is taken out by what the measurement knows better than
-any fit, its coarse part, in which the noise has averaged out (see `corrected`). Where the noise is
-coloured each tile is fitted by its risk instead, as a whole picture is.
+To denoise, tiles are their own codes (see `own_code`) and start from each other's params; where the
+noise is coloured each is fitted by its risk instead, as a whole picture is.
 """
 
 import inspect
@@ -24,24 +20,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.ndimage import gaussian_filter
 
-from dipjax import clipping, images, noise, spectrum, tasks
+from dipjax import images, tasks
 from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
-from dipjax.presets import choose
-from dipjax.relay import Relay, Shelf, mark
 from dipjax.restoration import Restoration
+from dipjax.tiles import own_code
+from dipjax.tiles.relay import Relay, Shelf, mark
 
 Array = jax.Array
 Task = Callable[..., Restoration]
-
-# The picture as its own code, after Jo et al., "Rethinking DIP for denoising", ICCV 2021.
-OWN_CODE = {"preset": "fast", "steps": 300, "decay": 0.98}
-JITTER = 2.0  # in units of the noise
-WARM = 0.2  # of the steps are enough for a tile that starts from another's params
-COARSE = 8.0  # pixels: a mean of so wide a part has a twenty-eighth of the noise of one
 
 
 class Progress(NamedTuple):
@@ -122,13 +111,12 @@ def iterate(
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
     if task is tasks.denoise:
-        settings = {**settings, "spectrum": _spectrum(y, settings)}
-    own = task is tasks.denoise and _plain(settings)
+        settings = {**settings, "spectrum": own_code.shared_spectrum(y, settings)}
+    own = task is tasks.denoise and own_code.suits(settings)
     if own:
-        jitter = float(f"{JITTER * (settings.get('sigma') or noise.level(y)):.1e}")
-        settings = {**OWN_CODE, "jitter": jitter, "clipped": True, **settings}
+        settings = own_code.settings_for(y, settings)
     if warm is None:
-        warm = WARM if own and not _several(settings) else 1.0
+        warm = own_code.warm(settings) if own else 1.0
     if not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
     factor = factor_of(task) if factor is None else factor
@@ -151,11 +139,9 @@ def iterate(
             return part.of(y)
         pieces = [part.of(array) for array in (y, *data)]
         key_i = jax.random.fold_in(key, i)
-        if not own:
-            return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
-        options = settings | _own(pieces[0], settings)
-        fit = task(key_i, *pieces, driver=relay, **options | {"clipped": False})
-        return _finished(np.asarray(fit.image), pieces[0], options)
+        if own:
+            return own_code.restored(key_i, pieces[0], relay, settings)
+        return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
 
     return _blended(restored, parts, y, factor, shelf)
 
@@ -164,59 +150,6 @@ def factor_of(task: Task) -> int:
     """How much larger a task makes a picture, by what it has been given or by default."""
     parameter = inspect.signature(task).parameters.get("factor")
     return 1 if parameter is None else parameter.default
-
-
-def _plain(settings: dict[str, Any]) -> bool:
-    """Whether a tile to denoise may be its own code: where nothing else is asked for."""
-    asked = settings.get("stop") == "risk" or settings.get("preset") == "paper"
-    white = isinstance(settings["spectrum"], str)
-    return white and "code" not in settings and not asked
-
-
-def _spectrum(y: np.ndarray, settings: dict[str, Any]) -> str | Array:
-    """Of the noise of all of the picture, "white" or an array, for all tiles alike."""
-    given, known = settings.get("spectrum", "auto"), bool(settings.get("sigma"))
-    S = spectrum.asked(given, jnp.asarray(y), known=known)
-    return "white" if S is None else S
-
-
-def _several(settings: dict[str, Any]) -> bool:
-    """Whether a tile is the mean of several fits."""
-    preset = choose(tasks.PRESETS["denoise"], settings["preset"])
-    return {**preset, **settings}.get("members", 1) > 1
-
-
-def _own(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
-    """What `denoise` gets for a tile: its code, and the fidelity that suits its noise."""
-    fidelity = settings.get("fidelity", "auto")
-    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
-    return {"code": jnp.asarray(y), "fidelity": fidelity}
-
-
-def _finished(x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> np.ndarray:
-    """A tile that is its own code, with its coarse part, then without what clipping did to both."""
-    if options["fidelity"] != "l2":
-        return x
-    x = corrected(x, y)
-    if not (options["clipped"] and tasks.finishes(options["fidelity"], options["preset"])):
-        return x
-    return np.asarray(clipping.undo(jnp.asarray(x), jnp.asarray(y), sigma=options.get("sigma")))
-
-
-def corrected(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """`x + G * (y - x)`: a fit with the coarse part of its measurement, `G` a Gaussian.
-
-    On the mosaic of scripts/large.py it takes the largest error in the mean of 32 x 32 pixels from
-    0.18 to 0.05 and gains 0.8 dB.
-
-    Args:
-        x: the fit of a noisy picture (h, w, C).
-        y: the picture; the mean of its noise is 0.
-
-    Returns:
-        The picture (h, w, C), held in [0, 1].
-    """
-    return np.clip(x + gaussian_filter(y - x, (COARSE, COARSE, 0)), 0, 1)
 
 
 def _blended(
