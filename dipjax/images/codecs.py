@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dipjax.images.arrays import ImageError
 from dipjax.operators import Jpeg
-from dipjax.orientation import UPRIGHT, upright
+from dipjax.operators.orientation import UPRIGHT, upright
 
 _ORIENTATION = 0x0112  # the EXIF and TIFF tag
 

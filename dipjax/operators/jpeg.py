@@ -8,7 +8,7 @@ import numpy as np
 from jax.scipy import fft
 
 from dipjax.operators.base import Array, Operator
-from dipjax.orientation import UPRIGHT, stored
+from dipjax.operators.orientation import UPRIGHT, stored
 
 SIDE = 8  # of a block
 ROUNDING = 12**-0.5  # standard deviation of what rounding leaves, evenly, between two integers
