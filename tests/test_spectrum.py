@@ -112,6 +112,28 @@ def test_texture_is_no_noise(key):
     assert spectrum.coloured(y) is None
 
 
+def test_grey_texture_under_weak_noise_is_no_noise(key):
+    """As like noise as it may be: it is the same in all channels, and white noise is not."""
+    keys, shape = jax.random.split(key), (128, 128, 3)
+    fine = jnp.broadcast_to(soft(keys[0], (*shape[:2], 1)), shape)
+    y = noise.gaussian(keys[1], slope(shape) + 0.08 * fine, 0.015)
+    found = spectrum.seen(y)
+    assert found.ratio > 2 and found.tail < 1.1
+    middle, high = found.alike
+    assert middle > 0.9 and high < 0.5
+    assert spectrum.coloured(y) is None
+    in_one = slope(shape) + 0.08 * fine  # noise that a file has left in the light alone
+    assert spectrum.coloured(in_one) is not None
+
+
+def test_channels_that_err_alike(key):
+    x = slope((128, 128, 3))
+    own = soft(key, x.shape)
+    np.testing.assert_allclose(spectrum.seen(x + 0.1 * own).alike, 0, atol=0.1)
+    np.testing.assert_allclose(spectrum.seen(x + 0.1 * own[..., :1]).alike, 1, atol=0.02)
+    np.testing.assert_array_equal(spectrum.seen((x + 0.1 * own)[..., :1]).alike, 0)
+
+
 def test_weak_noise_is_left_to_what_sees_it_as_white(key):
     y = slope((128, 128, 3)) + 0.005 * soft(key, (128, 128, 3))
     assert spectrum.seen(y).ratio > 2 and spectrum.coloured(y) is None
