@@ -50,9 +50,9 @@ COLOURED, UNSURE = 1.4, 30  # the smaller a picture, the less of it is quiet
 TAIL, DOUBT = 1.3, 4.0
 # Texture is grey, most of it, and weak noise above it is not: its channels are alike where it is
 # strong, and not at high frequencies. Noise of a camera has 0.2 and 0.0, behind JPEG 0.7 and 0.95.
-# Chosen with the doubt on forty pictures (128 x 128 and 256 x 256, white noise of 3 and 5: of 350
-# crops in colour 40 were taken for coloured, and are no more; in grey 24 of 108, and 8). On 28
-# others, with four kinds of weak noise: of 404 in colour 38, and 4; of cameras' 202 all are seen.
+# Chosen with the doubt on forty pictures (crops of 128 x 128 and 256 x 256, white noise of 3 and
+# 5): of 350 in colour 40 were taken for coloured, and are no more; of 108 in grey 24, and 8. On
+# others, by scripts/coloured.py, of 360 in colour with weak noise of four kinds 51, and 4.
 GREY, FALL = 0.5, 0.15
 NOTHING = 2e-7  # the power of a block that does not vary; rounding to 8 bits has 1.3e-6
 LEVEL = 0.01  # weaker noise is taken for white, of which `noise.level` sees no less
