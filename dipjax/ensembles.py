@@ -25,10 +25,10 @@ from dipjax.members import (
     Fit,
     along,
     axes_of,
+    checked,
     count_of,
     member,
     over_devices,
-    restoration,
     side_by_side,
 )
 from dipjax.members import spread as spread
@@ -115,7 +115,7 @@ def ensemble(
         return keys[i], *along(axes, data, lambda leaf, axis: leaf[i])
 
     def one(i) -> Restoration:
-        return restoration(fn(*arguments(i), **settings))
+        return checked(fn(*arguments(i), **settings))
 
     inside = traced((keys, data, settings))
     if not inside:

@@ -14,7 +14,8 @@ from dipjax import images
 Array = jax.Array
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
-SIDE = 2.6  # inches of a picture
+SIDE = 3.2  # inches of a picture
+HIGHEST = 2.0  # of it by its width; a narrower one is drawn smaller
 
 
 def new(width: float, height: float) -> Any:
@@ -40,7 +41,8 @@ def grid(rows: Sequence[Sequence[tuple[str, Array]]]) -> Any:
         A figure of matplotlib.
     """
     columns = max(map(len, rows))
-    heights = [max(x.shape[0] / x.shape[1] for _, x in row) for row in rows]
+    heights = [max([x.shape[0] / x.shape[1] for _, x in row], default=1.0) for row in rows]
+    heights = [min(height, HIGHEST) for height in heights]
     figure = new(SIDE * columns, sum(SIDE * h + 0.45 for h in heights))
     axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
     for axis in axes.flat:

@@ -41,7 +41,7 @@ Say = Callable[[ArrayLike, str], None]
 class Told(Attended):
     """A driver of fits that tells how far it is, and ends where something is in `caught`.
 
-    Attributes:
+    Attributes, beside those of `drivers.Attended`:
         say: is given what there is of the picture and the words.
         view: what there is of the picture, by the average of the iterates.
         label: what is said first, such as "2 of 4 tiles", which are done.

@@ -131,8 +131,8 @@ def _batch(batch: int | None, members: int, asked: Callable) -> int:
     return members
 
 
-def restoration(result: Any) -> Restoration:
-    """What an ensemble is made of."""
+def checked(result: Any) -> Restoration:
+    """The result itself; raises TypeError where it is no `Restoration`."""
     if not isinstance(result, Restoration):
         raise TypeError(f"an ensemble is made of Restorations, not of {type(result).__name__}")
     return result
@@ -148,7 +148,7 @@ class Member(NamedTuple):
     def __call__(self, key: Array, mapped: dict, shared: dict) -> Restoration:
         given = {**dict(self.static), **mapped, **shared}
         data = [given.pop(str(i)) for i in range(self.data)]
-        return restoration(self.fn(key, *data, **given))
+        return checked(self.fn(key, *data, **given))
 
 
 def member(fn: Fit, data: tuple, settings: dict[str, Any], axes: Axes):

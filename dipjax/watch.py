@@ -28,7 +28,7 @@ class Watch(Attended):
     It is called like `fitting.fit`. After the call it knows what it was asked to do and how it
     went; after Ctrl-C the result is the one so far, and `interrupted` is set.
 
-    Attributes:
+    Attributes, beside those of `drivers.Attended`:
         reference: the true image (H, W, C), to show the PSNR by.
         quiet: show nothing.
         settings: the arguments of the fit, of several those of the first.

@@ -41,6 +41,12 @@ def soft(key: Array, x: Array) -> Array:
     return x + 8 / 255 * n / n.std()
 
 
+def grain(key: Array, x: Array) -> Array:
+    """The same in all channels, of a pixel."""
+    n = gaussian_filter(np.asarray(jax.random.normal(key, x.shape[:2])), 1.0)[..., None]
+    return x + 8 / 255 * n / n.std()
+
+
 def camera(key: Array, x: Array) -> Array:
     return photograph(np.random.default_rng(np.asarray(jax.random.key_data(key))), x)[0]
 
@@ -51,6 +57,7 @@ KINDS: dict[str, Callable[[Array, Array], Array]] = {
     "Poisson, 200": partial(noise.poisson, peak=200.0),
     "speckle, 0.05": partial(noise.speckle, sigma=0.05),
     f"white, 8, blurred by {WIDTH}": soft,
+    "white, 8, in all channels alike, blurred by 1": grain,
     "of a camera": camera,
     "of a camera, JPEG 75": lambda key, x: compressed(camera(key, x), 75)[0],
 }
@@ -68,11 +75,11 @@ def main(folder: Path | None = DATA) -> None:
     seen, all_of = Counter(), Counter()
     patterns = OTHERS if folder == DATA else ("**/*",)
     paths = (path for pattern in patterns for path in sorted(folder.glob(pattern)))
-    for x in (crop for path in paths for crop in crops(path)):
+    for i, x in enumerate(crop for path in paths for crop in crops(path)):
         of = "colour" if x.shape[-1] == 3 else "grey"
         for kind, degrade in KINDS.items():
             if of == "colour" or "camera" not in kind:
-                y = jnp.round(255 * jnp.clip(degrade(jax.random.key(0), x), 0, 1)) / 255
+                y = jnp.round(255 * jnp.clip(degrade(jax.random.key(i), x), 0, 1)) / 255
                 seen[kind, of] += spectrum.coloured(y) is not None
                 all_of[kind, of] += 1
     cells = {k: f"{seen[k]} of {n}" for k, n in all_of.items()}

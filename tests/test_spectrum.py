@@ -122,8 +122,14 @@ def test_grey_texture_under_weak_noise_is_no_noise(key):
     middle, high = found.alike
     assert middle > 0.9 and high < 0.5
     assert spectrum.coloured(y) is None
-    in_one = slope(shape) + 0.08 * fine  # noise that a file has left in the light alone
-    assert spectrum.coloured(in_one) is not None
+
+
+@pytest.mark.parametrize("width", [0.8, 1.2, 2.0])
+def test_noise_in_the_light_alone_is_noise(key, width):
+    """As film or a file leaves it: high frequencies have no more than rounding, in each channel."""
+    grain = jnp.broadcast_to(soft(key, (128, 128, 1), width), (128, 128, 3))
+    y = jnp.round(255 * (slope(grain.shape) + 0.04 * grain)) / 255
+    assert spectrum.coloured(y) is not None
 
 
 def test_channels_that_err_alike(key):
@@ -131,6 +137,8 @@ def test_channels_that_err_alike(key):
     own = soft(key, x.shape)
     np.testing.assert_allclose(spectrum.seen(x + 0.1 * own).alike, 0, atol=0.1)
     np.testing.assert_allclose(spectrum.seen(x + 0.1 * own[..., :1]).alike, 1, atol=0.02)
+    tinted = own[..., :1] * jnp.array([[[1.0, 0.2, 0.2]]])
+    np.testing.assert_allclose(spectrum.seen(x + 0.1 * tinted).alike, 1, atol=0.02)
     np.testing.assert_array_equal(spectrum.seen((x + 0.1 * own)[..., :1]).alike, 0)
 
 

@@ -183,7 +183,7 @@ def test_the_page():
     # In a process of its own: gradio leaves an event loop open, and warnings are errors here.
     config = (
         "import json; from dipjax.web import page;"
-        "print(json.dumps(page.made('.').get_config_file()))"
+        "print(json.dumps(page.build('.').get_config_file()))"
     )
     made = subprocess.run([sys.executable, "-c", config], capture_output=True, text=True)
     config = json.loads(made.stdout)

@@ -1,4 +1,3 @@
 """The command line: `dipjax denoise noisy.png -o restored.png`, and the other commands."""
 
-from dipjax.cli.app import app as app
 from dipjax.cli.app import main as main

@@ -122,8 +122,12 @@ def known_pixels(
     return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
 
 
-def point(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
-    """The picture of a point, which reaches no farther than a side of the picture."""
+def blur_kernel(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
+    """The kernel that one of the options names.
+
+    Raises:
+        ValueError: for none, several, or one that reaches farther than a side of the picture.
+    """
     if sum(option is not None for option in (kernel, gaussian, disc, motion)) != 1:
         raise ValueError(
             "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
@@ -139,6 +143,7 @@ def point(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
 
 
 def check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:
+    """Raise ValueError where another picture has not the size of the input."""
     if x.shape[:2] != picture.colour.shape[:2]:
         sizes = [f"{x.shape[1]} x {x.shape[0]}" for x in (x, picture.colour)]
         raise ValueError(

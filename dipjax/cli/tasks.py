@@ -16,10 +16,10 @@ from dipjax.cli.options import (
     Options,
     Output,
     Polish,
+    blur_kernel,
     check_files,
     check_size,
     known_pixels,
-    point,
 )
 from dipjax.cli.restoring import restore
 from dipjax.objectives import TotalVariation
@@ -193,7 +193,7 @@ def deblur(
     checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion}
-    k = kernels.checked(point(max(h, w), **given), (h, w))
+    k = kernels.checked(blur_kernel(max(h, w), **given), (h, w))
     check_files(output, picture, common, input, kernel)
     task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
     restore("deblur", picture, input, output, common, task, said=given)

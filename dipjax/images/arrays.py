@@ -91,6 +91,7 @@ def _check_type(dtype: np.dtype, name: str) -> None:
 
 
 def check_values(x: np.ndarray, name: str) -> None:
+    """Raise ImageError for floats that are not finite, or on another scale."""
     if x.dtype.name in WHITE:
         return
     bad = int(x.size - np.isfinite(x).sum())

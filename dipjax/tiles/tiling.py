@@ -1,10 +1,9 @@
-"""Tiles: any task on a picture that is too large to fit at once.
+"""Tiling: a picture is cut into tiles, each is restored by itself, and they are blended.
 
     x = sum_t w_t x_t,    w_t >= 0,    sum_t w_t = 1
 
-The picture is cut into overlapping tiles of one size, so that one program is compiled. Each is
-restored by itself and blended with its neighbours by a partition of unity: memory is that of
-one tile, and of the picture.
+They overlap, are of one size, so that one program is compiled, and are blended by a partition of
+unity: memory is that of one tile, and of the picture.
 
 To denoise, tiles are their own codes (see `own_code`) and start from each other's params; where the
 noise is coloured each is fitted by its risk instead, as a whole picture is.

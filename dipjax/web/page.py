@@ -33,7 +33,7 @@ Image Prior, Ulyanov et al. 2018). The picture stays on this machine. A small pa
 hundred pixels a side, tells in a minute or two what to expect."""
 
 
-def made(folder: Path) -> Any:
+def build(folder: Path) -> Any:
     """The page, `gradio.Blocks`; its method `launch` serves it.
 
     Args:
@@ -166,7 +166,7 @@ def serve(host: str, port: int, *, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="dipjax-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # is looked at when the page is made
-        blocks = made(Path(folder))
+        blocks = build(Path(folder))
         print(f"dipjax: http://{host}:{port}, until Ctrl-C")
         blocks.launch(
             server_name=host,
