@@ -496,6 +496,7 @@ MISTAKES = {
     "denoise in.png -o out.png --tv -1": "--tv -1",
     "denoise in.png -o out.png --sigma 25": "--sigma 25",
     "deblur in.png -o out.png --disc 1 --sigma 0": "--sigma 0",
+    "super-resolve in.png -o out.png --factor 2 --sigma 5": "--sigma 5",
     "enhance in.png -o out.png --strength 0": "--strength 0",
     "flash-no-flash in.png -o out.png --flash small.png": "they must agree",
     "flash-no-flash in.png -o true.png --flash true.png --force": "is an input",

@@ -12,6 +12,7 @@ from dipjax import noise
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample, Lambda, Mask
 from dipjax.polish import EXACT, polished, refined
+from dipjax.restoration import Restoration
 
 S = 0.1
 
@@ -115,6 +116,16 @@ def test_a_fit_is_refined_by_what_is_alike_in_it(A, stripes):
     better = refined(x, A, y)
     assert psnr(better, stripes) > psnr(x, stripes) + 5
     assert jnp.abs(A(better) - y).max() < 20 * EXACT < jnp.abs(A(x) - y).max()
+
+
+def test_what_is_small_and_noisy_is_polished_by_its_noise(key, stripes):
+    y = noise.gaussian(key, Downsample(2)(stripes), 0.08)
+
+    def enlarged(sigma):
+        fit = lambda *_, **__: Restoration(*[blurred(stripes)] * 5, jnp.zeros(1), jnp.zeros(()))  # noqa: E731
+        return dipjax.super_resolve(key, y, factor=2, sigma=sigma, driver=fit).image
+
+    assert psnr(enlarged(0.08), stripes) > psnr(enlarged(None), stripes) + 2
 
 
 def test_an_operator_of_your_own(stripes):

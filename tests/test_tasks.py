@@ -492,6 +492,8 @@ def test_bad_kernel(key, x):
 def test_bad_factor(key, x, factor):
     with pytest.raises(ValueError, match=f"factor {factor}: must be an integer from 2"):
         dipjax.super_resolve(key, x, factor=factor)
+    with pytest.raises(ValueError, match="sigma 0: must be positive"):
+        dipjax.super_resolve(key, x, factor=2, sigma=0)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def compare(
         methods = comparison.denoisers(sigma)
         recipe = partial(tasks.denoise, **options)
     else:
-        options = {"factor": factor, "kernel": kernel}
+        options = {"factor": factor, "kernel": kernel, "sigma": sigma}
         methods = comparison.enlargers(factor, trained)
         recipe = partial(tasks.super_resolve, **options)
     watch, key = Watch(true, quiet), jax.random.key(seed)

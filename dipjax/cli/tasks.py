@@ -137,6 +137,7 @@ def super_resolve(
     output: Output,
     factor: int = 4,
     kernel: Kernel = "lanczos2",
+    sigma: float | None = None,
     polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
@@ -147,10 +148,13 @@ def super_resolve(
         output: where to save the result; the suffix chooses the format.
         factor: by how much to enlarge, an integer from 2.
         kernel: how the picture was made small; lanczos2 is close to bicubic.
+        sigma: standard deviation of the noise in the small picture, where white is 1, or of what
+            JPEG has done to it, such as 0.02; none if not given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
+    checks.sigma(sigma)
     side = min(picture.colour.shape[:2])
     if not 2 <= factor <= side:
         raise ValueError(
@@ -159,7 +163,7 @@ def super_resolve(
     if common.tile is not None and common.tile < factor**2:
         raise ValueError(f"--tile {common.tile}: must be at least {factor**2}, the factor squared")
     check_files(output, picture, common, input)
-    task = partial(tasks.super_resolve, factor=factor, kernel=kernel, polish=polish)
+    task = partial(tasks.super_resolve, factor=factor, kernel=kernel, sigma=sigma, polish=polish)
     restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 

@@ -1,11 +1,15 @@
 """Few pixels: `E(x) = |A x - y|^2`, `A` filters and keeps every n-th pixel."""
 
-import jax
+from functools import partial
 
-from dipjax import images
+import jax
+import jax.numpy as jnp
+
+from dipjax import images, noise
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Kernel
+from dipjax.polish import EXACT, refined
 from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
 
@@ -18,6 +22,7 @@ def super_resolve(
     *,
     factor: int = 4,
     kernel: Kernel = "lanczos2",
+    sigma: float | None = None,
     polish: bool = True,
     preset: str = "fast",
     driver: Driver = fit,
@@ -30,6 +35,8 @@ def super_resolve(
         y: the small picture (h, w, C), floats in [0, 1] or 8- and 16-bit integers.
         factor: by how much to enlarge, an integer of at least 2.
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
+        sigma: standard deviation of the noise in the small picture, or of what JPEG has done to
+            it, on the scale where white is 1; for the polish. If not given there is none.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", a fit of the published
@@ -43,7 +50,8 @@ def super_resolve(
             polished.
 
     Raises:
-        ValueError: for a picture of another shape or range, another factor, or an unknown preset.
+        ValueError: for a picture of another shape or range, another factor, a sigma that is no
+            level of noise, or an unknown preset.
     """
     y = images.check(y)
     if not 2 <= factor <= min(y.shape[:2]):
@@ -51,7 +59,8 @@ def super_resolve(
             f"factor {factor}: must be an integer from 2 to the smaller side of the picture, "
             f"which is {min(y.shape[:2])}"
         )
-    A = Downsample(factor, kernel)
+    s = EXACT if sigma is None else jnp.maximum(EXACT, noise.checked(y, sigma)[1])
+    A, refine = Downsample(factor, kernel), partial(refined, s=s)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
     shape = A.domain(y.shape)
-    return measured(task, key, data_term(A, y), shape, preset, driver, settings, polish)
+    return measured(task, key, data_term(A, y), shape, preset, driver, settings, polish, refine)
