@@ -16,6 +16,7 @@ from . import (
     samples,
     scanning,
     slide,
+    small_and_noisy,
     super_resolution,
 )
 from .lab import Experiment
@@ -32,6 +33,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "jpeg_files": compressing.EXPERIMENT,
     "deblur": deblurring.EXPERIMENT,
     "camera": photographing.EXPERIMENT,
+    "small_and_noisy": small_and_noisy.EXPERIMENT,
     **scanning.EXPERIMENTS,
     "quality": quality.EXPERIMENT,
     "refined": refined.EXPERIMENT,

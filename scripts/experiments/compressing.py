@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +14,7 @@ from dipjax.images import codecs
 from dipjax.operators import Jpeg
 
 from . import rules, tables
-from .lab import Found, Lab, unfitted
-from .pictures import COLOUR
+from .lab import Found, Lab, crossed, unfitted
 from .rules import Array
 
 QUALITIES = (10, 30, 60, 90)
@@ -35,12 +33,7 @@ def compressed(x: Array, quality: int) -> tuple[Array, Jpeg]:
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
-    pictures = zip(NAMES, COLOUR, strict=False)
-    return {
-        f"{name}, quality {quality}": partial(_restore, lab, name, instead, quality)
-        for name, instead in lab.few(list(pictures))
-        for quality in QUALITIES
-    }
+    return crossed(lab, NAMES, {f"quality {q}": q for q in QUALITIES}, _restore)
 
 
 def _restore(lab: Lab, name: str, instead: str, quality: int) -> Found:

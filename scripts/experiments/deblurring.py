@@ -13,8 +13,7 @@ from dipjax.operators import Blur
 
 from . import rules, tables
 from .denoising import noisy
-from .lab import Found, Lab, middle, unfitted
-from .pictures import COLOUR
+from .lab import Found, Lab, crossed, middle, unfitted
 from .rules import Array
 
 # kernel, and noise of so many of 255 levels
@@ -27,17 +26,12 @@ NAMES = ("F16", "kodim12", "house")  # none of which was tuned on
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
-    pictures = zip(NAMES, COLOUR, strict=False)
-    return {
-        f"{name}, {blur}": partial(_deblur, lab, name, instead, blur)
-        for name, instead in lab.few(list(pictures))
-        for blur in BLURS
-    }
+    return crossed(lab, NAMES, BLURS, _deblur)
 
 
-def _deblur(lab: Lab, name: str, instead: str, blur: str) -> Found:
+def _deblur(lab: Lab, name: str, instead: str, blur: tuple[Callable[[], Array], float]) -> Found:
     """The middle of a picture, whose light comes from all of it."""
-    make, sigma = BLURS[blur]
+    make, sigma = blur
     k = make()
     view = lab.pictures.colour(f"denoise/25/{name}_GT.png", instead)
     side = lab.scale.side or min(view.shape[:2])

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from PIL import Image
 from dipjax import Restoration, figures, images, report
 from dipjax.watch import Watch, total
 
-from .pictures import Missing, Pictures
+from .pictures import COLOUR, Missing, Pictures
 
 Array = jax.Array
 
@@ -120,7 +121,7 @@ class Lab:
             return x
         return resized(x, *(max(8, round(factor * n / 8) * 8) for n in x.shape[:2]))
 
-    def few(self, names: Sequence[str]) -> Sequence[str]:
+    def few(self, names: Sequence[Any]) -> Sequence[Any]:
         return names[: self.scale.few]
 
 
@@ -140,6 +141,18 @@ class Experiment(NamedTuple):
     summary: Callable[[list[Record]], dict[str, Any]]
     draw: Callable[[list[Record], dict[str, Any]], Any]
     needs_data: bool = False
+
+
+def crossed(
+    lab: Lab, names: Sequence[str], kinds: dict[str, Any], compute: Callable[..., Found]
+) -> dict[str, Callable[[], Found]]:
+    """`compute(lab, name, stand-in, kind)` for each picture, of colour, in each of several ways."""
+    pictures = list(zip(names, (*COLOUR, *COLOUR), strict=False))
+    return {
+        f"{name}, {word}": partial(compute, lab, name, instead, kind)
+        for name, instead in lab.few(pictures)
+        for word, kind in kinds.items()
+    }
 
 
 def middle(x: Array, side: int | None) -> Array:

@@ -1,7 +1,6 @@
 """Noise as a camera makes it: neighbours err alike, of which the paper says nothing."""
 
 from collections.abc import Callable
-from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +11,7 @@ from dipjax import baselines, images
 
 from . import rules, tables
 from .compressing import compressed
-from .lab import Found, Lab
-from .pictures import COLOUR
+from .lab import Found, Lab, crossed
 from .rules import Array
 
 # None of these was tuned on; on kodim03, lena and peppers it was.
@@ -50,12 +48,7 @@ def _demosaiced(light: np.ndarray) -> np.ndarray:
 
 
 def items(lab: Lab) -> dict[str, Callable[[], Found]]:
-    pictures = zip(NAMES, (*COLOUR, *COLOUR), strict=False)
-    return {
-        f"{name}, {kind}": partial(_denoise, lab, name, instead, kind)
-        for name, instead in lab.few(list(pictures))
-        for kind in KINDS
-    }
+    return crossed(lab, NAMES, {kind: kind for kind in KINDS}, _denoise)
 
 
 def _denoise(lab: Lab, name: str, instead: str, kind: str) -> Found:
