@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -76,11 +76,11 @@ def compare(
     true = load_reference(reference, shape)
 
     if task == "denoise":
-        options = {"sigma": sigma}
+        options: dict[str, Any] = {"sigma": sigma}
         methods = comparison.denoisers(sigma)
         recipe = partial(tasks.denoise, **options)
     else:
-        options = {"factor": factor, "kernel": kernel, "sigma": sigma}
+        options = {"factor": factor, "kernel": kernel} | ({} if sigma is None else {"sigma": sigma})
         methods = comparison.enlargers(factor, trained)
         recipe = partial(tasks.super_resolve, **options)
     watch, key = Watch(true, quiet), jax.random.key(seed)
