@@ -112,6 +112,17 @@ def test_options_of_super_resolve_reach_the_task(folder):
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1 / 255)
 
 
+def test_a_small_jpeg_file_is_not_taken_at_its_word(folder, capsys):
+    images.save("in.jpg", PIXELS)
+    level = float(images.load_picture("in.jpg").jpeg.level)
+    for option, sigma in {"": level, "--sigma 0.1": 0.1, "--no-polish": None}.items():
+        line = "super-resolve in.jpg -o out.png --force --factor 2 --steps 2 --json out.json"
+        assert run(f"{line} {option}") == 0
+        assert ("it may be off by" in capsys.readouterr().out) == (option == "")
+        asked = json.loads((folder / "out.json").read_text())["options"].get("sigma")
+        assert asked == (sigma and pytest.approx(sigma))
+
+
 def test_denoise_says_that_it_sees_salt_and_pepper(folder, capsys):
     y = np.where(RNG.random((16, 12, 3)) < 0.1, 1.0, 0.5)
     images.save("salt.png", y)

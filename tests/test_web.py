@@ -99,11 +99,13 @@ def test_blurs(picture):
 
 def test_enlarged_and_compressed(picture, tmp_path):
     task, alpha, _ = restoring.small(picture, 4)
-    assert task.keywords == {"factor": 4} and alpha.shape == (48, 40, 1)
+    assert task.keywords == {"factor": 4, "sigma": None} and alpha.shape == (48, 40, 1)
     assert restoring.compressed(picture).task.keywords == {"jpeg": None}
     images.save(tmp_path / "in.jpg", PIXELS)
     kept = images.load_picture(tmp_path / "in.jpg")
     assert restoring.compressed(kept).task.keywords["jpeg"] is kept.jpeg is not None
+    sigma = restoring.small(kept, 2).task.keywords["sigma"]
+    assert sigma == pytest.approx(float(kept.jpeg.level)) and sigma < 0.02
 
 
 # --- what stands behind them ---------------------------------------------------------------

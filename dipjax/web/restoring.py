@@ -15,6 +15,7 @@ from PIL import Image
 from dipjax import images, jobs, kernels, tasks, tiles
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
+from dipjax.tasks.super_resolution import sigma_of
 
 MISSING: dict[str, tasks.Missing] = {
     "thin strokes, text": "text",
@@ -61,9 +62,10 @@ def missing(picture: Picture, painted: dict[str, Any] | None, kind: str) -> Want
 
 
 def small(picture: Picture, factor: int) -> Wanted:
-    """Enlarged so many times."""
+    """Enlarged so many times; of a JPEG file it is known how far it may be off."""
     alpha = None if picture.alpha is None else np.asarray(bicubic(picture.alpha, factor))
-    return Wanted(partial(tasks.super_resolve, factor=factor), alpha)
+    sigma = sigma_of(picture.jpeg) if picture.jpeg else None
+    return Wanted(partial(tasks.super_resolve, factor=factor, sigma=sigma), alpha)
 
 
 def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
