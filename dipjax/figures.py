@@ -41,8 +41,8 @@ def grid(rows: Sequence[Sequence[tuple[str, Array]]]) -> Any:
         A figure of matplotlib.
     """
     columns = max(map(len, rows))
-    heights = [max([x.shape[0] / x.shape[1] for _, x in row], default=1.0) for row in rows]
-    heights = [min(height, HIGHEST) for height in heights]
+    shapes = ([x.shape[0] / x.shape[1] for _, x in row] for row in rows)
+    heights = [min(HIGHEST, max(shape, default=1.0)) for shape in shapes]
     figure = new(SIDE * columns, sum(SIDE * h + 0.45 for h in heights))
     axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
     for axis in axes.flat:

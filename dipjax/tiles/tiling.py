@@ -82,7 +82,7 @@ def iterate(
     """`tiled`, driven from Python: yields the image after every tile.
 
     A tile that is wholly known to `inpaint` is copied. `denoise` has settings of its own here,
-    unless it is given a `code`: see above.
+    unless it is given a `code`: see `own_code`.
 
     Args:
         task, key, y, data: see `tiled`.
