@@ -259,3 +259,35 @@ def test_operators_are_pytrees():
     assert isinstance(A, Compose)
     assert len(jax.tree.leaves(A)) == 1
     assert dipjax.operators.Downsample(2) == Downsample(2)
+
+
+ODD = {
+    "radon": (Radon(jnp.asarray([0.0, 30.0, 100.0])), (9, 12, 1)),
+    "downsample": (Downsample(4), (23, 30, 1)),
+    "lambda": (Lambda(lambda x: x[::2]), (9, 10, 2)),
+    "compose": (Lambda(lambda x: 2 * x) @ Downsample(3), (10, 11, 1)),
+}
+
+
+@pytest.mark.parametrize("A, shape", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("through", [False, True])
+def test_within_jit_an_adjoint_knows_its_images(A, shape, through, key):
+    """Those that the operator behind it has just taken, though `jit` makes two of it."""
+    A = jax.tree.map(jnp.copy, A)  # one that has not been called
+    N = A.T @ Lambda(abs) @ A if through else A.T @ A
+    x = jax.random.uniform(key, shape)
+    made = jax.jit(lambda N, x: N(x))(N, x)
+    assert made.shape == shape
+    np.testing.assert_allclose(made, N(x), rtol=1e-4, atol=1e-5)
+
+
+def test_an_adjoint_takes_the_shape_of_its_images_along(key):
+    A = Downsample(4)
+    y = A(jax.random.uniform(key, (23, 30, 1)))
+    assert jax.jit(lambda B, y: B(y))(A.T, y).shape == (23, 30, 1)
+
+
+@pytest.mark.parametrize("A", [Downsample(2), Identity(), Mask(jnp.ones((8, 8, 1)))])
+def test_the_adjoint_of_a_measurement_of_integers(A):
+    u = np.full((4, 4, 1) if A == Downsample(2) else (8, 8, 1), 200, np.uint8)
+    np.testing.assert_allclose(A.T(u), A.T(u.astype(np.float32)))

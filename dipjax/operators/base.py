@@ -43,8 +43,8 @@ class Operator:
 
     @property
     def T(self) -> "Operator":
-        """The adjoint: `<A x, u> = <x, A.T u>`."""
-        return Adjoint(self)
+        """The adjoint: `<A x, u> = <x, A.T u>`, for images of `shape` where that is known."""
+        return Adjoint(self, self.shape)
 
     def __matmul__(self, other: "Operator") -> "Compose":
         """`(A @ B)(x) = A(B(x))`."""
@@ -90,7 +90,14 @@ class Compose(Operator):
     def __call__(self, x: Array) -> Array:
         """Each part learns the shape of its images, too, which an adjoint among them needs."""
         object.__setattr__(self, "_shape", jnp.shape(x))
-        return self.outer(self.inner(x))
+        u = self.inner(x)
+        # Of `A.T @ A` both are one object until `jit` takes it apart: then the adjoint has another
+        # `A`, which has not seen the image.
+        for adjoint in _parts(self.outer):
+            for part in _parts(self.inner):
+                if isinstance(adjoint, Adjoint) and _same(adjoint.of, part):
+                    object.__setattr__(adjoint.of, "_shape", part.shape)
+        return self.outer(u)
 
     def domain(self, shape: Shape) -> Shape | None:
         middle = self.outer.domain(shape)
@@ -110,9 +117,11 @@ class Adjoint(Operator):
     """
 
     of: Operator
+    image_shape: Shape | None = flax.struct.field(pytree_node=False, default=None)
 
     def forward(self, x: Array) -> Array:
         u = jnp.asarray(x)
+        u = u if jnp.issubdtype(u.dtype, jnp.inexact) else u.astype(jnp.float32)
         image, y = self._spaces(u)
         u = (u.conj() if jnp.iscomplexobj(y) else u.real).astype(y.dtype)
         try:
@@ -127,7 +136,7 @@ class Adjoint(Operator):
 
     def _spaces(self, u: Array) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         """Of the image and of its measurement, which is like `u`."""
-        for shape in (self.of.shape, self.of.domain(u.shape)):
+        for shape in (self.of.shape, self.image_shape, self.of.domain(u.shape)):
             if shape:
                 image = jax.ShapeDtypeStruct(shape, u.real.dtype)
                 y = _measured(self.of, image)
@@ -145,6 +154,18 @@ class Adjoint(Operator):
     @property
     def T(self) -> Operator:
         return self.of
+
+
+def _parts(operator: Operator) -> list[Operator]:
+    """The operator itself, and of a composition all that it is made of."""
+    if isinstance(operator, Compose):
+        return [operator, *_parts(operator.outer), *_parts(operator.inner)]
+    return [operator]
+
+
+def _same(A: Operator, B: Operator) -> bool:
+    """Whether both are the same but for the values of their arrays, which are not known in `jit`."""
+    return type(A) is type(B) and jax.tree.structure(A) == jax.tree.structure(B)
 
 
 def _measured(operator: Operator, image: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct | None:
