@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 Array = jax.Array
 Code = Callable[[Array, tuple[int, ...]], Array]
@@ -63,13 +65,33 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
         shape: of the image, (H, W, C).
 
     Raises:
-        ValueError: for a shape that is none of an image.
+        ValueError: for a shape that is none of an image, or a code that is not finite.
+        TypeError: for a key that is none.
     """
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
-    code_key, key = jax.random.split(key)
+    code_key, key = jax.random.split(checked(key))
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
+    if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
+        raise ValueError("the code has values that are infinite or no number")
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
+
+
+def checked(key: Array) -> Array:
+    """The key of a fit, or an error that says what a key is.
+
+    Raises:
+        TypeError: for what is no key.
+        ValueError: for several.
+    """
+    shape, kind = getattr(key, "shape", ()), getattr(key, "dtype", None)
+    if not jnp.issubdtype(kind, jax.dtypes.prng_key):
+        if kind != jnp.uint32 or not shape:
+            raise TypeError(f"key {key!r}: must be one of jax.random, such as jax.random.key(0)")
+        shape = shape[:-1]  # the older kind of key, an array of words
+    if shape:
+        raise ValueError(f"keys of shape {shape}: must be one key; use jax.vmap for several")
+    return key
 
 
 def jitter(key: Array, z: Array, sigma: Jitter, step: Array) -> Array:

@@ -23,8 +23,9 @@ from dipjax.objectives import as_objective
 from dipjax.restoration import FitError as FitError
 from dipjax.restoration import Restoration as Restoration
 from dipjax.run import Run as Run
-from dipjax.run import Settings, begin, chunk, resume
+from dipjax.run import begin, chunk, resume
 from dipjax.run import finish as finish
+from dipjax.settings import Settings, whole
 from dipjax.step import ADAM, Energy
 from dipjax.step import FitInfo as FitInfo
 from dipjax.step import FitState as FitState
@@ -91,12 +92,14 @@ def fit(
     Raises:
         ValueError: before any step, when the generator or the objective do not fit the shape,
             or `steps` is not positive.
+        TypeError: for a generator, an optimiser, a rule or a key that is none.
         FitError: when the guard gives up; it has the result. Within `jit` and `vmap` nothing
             is raised: look at `.stop_reason`.
     """
     z, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
-    return _checked(_fit(key, as_objective(objective), z, settings, tuple(shape), steps, start))
+    args = key, as_objective(objective), z, settings, tuple(shape), whole(steps), start
+    return _checked(_fit(*args))
 
 
 def iterate(
@@ -138,18 +141,19 @@ def iterate(
         raise ValueError(f"every must be at least 1, not {every}")
     z, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
-    objective, every = as_objective(objective), min(every, steps)
+    steps = whole(steps)
+    objective, every = as_objective(objective), min(whole(every, "every"), steps)
     begun = partial(_begun, settings=settings, shape=tuple(shape), steps=steps)
     if callable(state):
         state = state(jax.eval_shape(begun, key, objective, z, start=start))
     run = begun(key, objective, z, start=start) if state is None else resume(state, steps)
-    parts, done = _parts(every, settings.guard), 0
+    length, due = min(every, settings.guard.every), int(run.fit.step) + every
     if run.reason:
         yield _progress(run, run.image, run.average.mean)
     while not run.reason:
-        run, image, average = _advance(key, run, objective, settings, every // parts)
-        done += 1
-        if run.reason or done % parts == 0:
+        run, image, average = _advance(key, run, objective, settings, length, due)
+        if run.reason or run.fit.step == due:
+            due += every
             yield _progress(run, image, average)
     _checked(finish(run))
 
@@ -172,20 +176,12 @@ def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -
 
 
 @partial(compiled, room=False, static_argnames=("settings", "length"), donate_argnames="run")
-def _advance(key, run: Run, objective, settings: Settings, length: int):
-    run = chunk(key, run, objective, settings, length)
+def _advance(key, run: Run, objective, settings: Settings, length: int, until=None):
+    run = chunk(key, run, objective, settings, length, until)
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)
 
 
 _begun = compiled(begin, static_argnames=("settings", "shape", "steps"))
-
-
-def _parts(every: int, guard: Guard) -> int:
-    """In how many equal parts to make so many steps, none longer than good points are apart."""
-    parts = -(-every // guard.every)
-    while every % parts:
-        parts += 1
-    return parts
 
 
 def _checked(result: Restoration) -> Restoration:

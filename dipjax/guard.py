@@ -82,8 +82,13 @@ def init(fit: Any, dtype: jnp.dtype) -> Kept:
     return Kept(start, start, no, no, count, jnp.inf * one, one, count, count)
 
 
+def waits(guard: Guard, kept: Kept, fit: Any) -> Array:
+    """Whether nothing goes on until `restore` or `keep` have been called."""
+    return kept.fallen | (fit.step - kept.at >= guard.every)
+
+
 def keep(guard: Guard, kept: Kept, fit: Any) -> Kept:
-    """Between dispatches, so that no step copies params: a new trial, where one is due."""
+    """Between chunks, so that no step copies params: a new trial, where one is due."""
     due = fit.step - kept.at >= guard.every
 
     def stood(kept: Kept) -> Kept:
@@ -129,7 +134,7 @@ def fell(kept: Kept, step: Array) -> Kept:
 
 
 def restore(kept: Kept, fit: Any) -> tuple[Any, Kept]:
-    """Between dispatches: the last good point, where the last step was bad."""
+    """Between chunks: the last good point, where the last step was bad."""
 
     def back(both: tuple[Any, Kept]) -> tuple[Any, Kept]:
         fit, kept = both

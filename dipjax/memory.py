@@ -23,7 +23,8 @@ from jax.typing import DTypeLike
 from dipjax import codes, grids, stopping
 from dipjax.codes import Code
 from dipjax.generators.hourglass import or_hourglass
-from dipjax.run import Settings, begin
+from dipjax.run import begin
+from dipjax.settings import Settings
 from dipjax.step import ADAM
 
 Array = jax.Array

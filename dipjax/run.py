@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from dipjax import guard, stopping
-from dipjax.codes import Jitter
 from dipjax.compiler import chosen, repeated
-from dipjax.generators.hourglass import or_hourglass
-from dipjax.guard import GUARD, Guard
 from dipjax.objectives import Objective
 from dipjax.restoration import Restoration
+from dipjax.settings import Settings
 from dipjax.step import FitInfo, FitState, fitter, scalar
-from dipjax.stopping import Decay, Reason, Seen, Tracker
+from dipjax.stopping import Reason, Seen
 
 Array = jax.Array
 
@@ -38,34 +35,6 @@ class Run(NamedTuple):
     error: Array
     kept: guard.Kept
     reason: Array
-
-
-class Settings(NamedTuple):
-    """The static part of a fit: hashed by value, so that equal settings compile once."""
-
-    generator: Any
-    optimizer: optax.GradientTransformation
-    jitter: Jitter
-    average: Tracker
-    stop: Tracker
-    guard: Guard
-
-    @staticmethod
-    def of(
-        shape: tuple[int, int, int],
-        generator: Any,
-        optimizer: optax.GradientTransformation,
-        jitter: Jitter,
-        decay: Decay,
-        stop: Tracker,
-        guard: Guard = GUARD,
-    ) -> "Settings":
-        """Those of a fit to an image of this shape, from the arguments of `fit`."""
-        if guard.every < 1:
-            raise ValueError(f"Guard(every={guard.every}): must be at least 1")
-        generator = or_hourglass(generator, shape)
-        jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit
-        return Settings(generator, optimizer, jitter, stopping.average(decay), stop, guard)
 
 
 def begin(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Run:
@@ -97,8 +66,18 @@ def begin(key, objective, z, settings: Settings, shape, steps: int, start=None) 
     )
 
 
-def chunk(key: Array, run: Run, objective: Objective, settings: Settings, length: int) -> Run:
-    """`length` steps, or fewer: a bad one, or the end of the fit, is the last."""
+def chunk(
+    key: Array,
+    run: Run,
+    objective: Objective,
+    settings: Settings,
+    length: int,
+    until: Array | int | None = None,
+) -> Run:
+    """`length` steps, or fewer: to where the guard has to look, a step, or the end of the fit.
+
+    Where chunks begin and end changes nothing, so that both drivers make the same fit.
+    """
     step = fitter(objective, settings.generator, settings.optimizer, jitter=settings.jitter).step
     run = run._replace(kept=guard.keep(settings.guard, run.kept, run.fit))
 
@@ -112,13 +91,13 @@ def chunk(key: Array, run: Run, objective: Objective, settings: Settings, length
         run = chosen(good, _seen(objective, settings, run, info), fallen)
         return run._replace(reason=_reason(run, settings))
 
-    run = repeated(body, run, _going, length)
+    def going(run: Run) -> Array:
+        on = (run.reason == Reason.RUNNING) & ~guard.waits(settings.guard, run.kept, run.fit)
+        return on if until is None else on & (run.fit.step < until)
+
+    run = repeated(body, run, going, length)
     fit, kept = guard.restore(run.kept, run.fit)
     return run._replace(fit=fit, kept=kept)
-
-
-def _going(run: Run) -> Array:
-    return (run.reason == Reason.RUNNING) & ~run.kept.fallen
 
 
 def _seen(objective: Objective, settings: Settings, run: Run, info: FitInfo) -> Run:
@@ -140,12 +119,17 @@ def _seen(objective: Objective, settings: Settings, run: Run, info: FitInfo) -> 
 def _reason(run: Run, settings: Settings) -> Array:
     """Why the fit is at its end, or that it is not."""
     ends = [
-        (guard.failed(settings.guard, run.kept), Reason.FAILED),
+        (guard.failed(settings.guard, run.kept) | _in_vain(run), Reason.FAILED),
         (run.stop.stop, stopping.reason(settings.stop, run.stop)),
         (run.fit.step >= run.loss.size, Reason.STEPS),
     ]
     conditions, reasons = zip(*ends, strict=True)
     return jnp.select(conditions, [jnp.int32(r) for r in reasons], jnp.int32(Reason.RUNNING))
+
+
+def _in_vain(run: Run) -> Array:
+    """Whether all steps are made, and none was good."""
+    return (run.fit.step >= run.loss.size) & (run.average.step == 0)
 
 
 def _error(objective: Objective, image: Array) -> Array | None:

@@ -117,4 +117,9 @@ def scalar(loss: Array) -> Array:
         raise ValueError(f"the objective must give a scalar, not {type(loss).__name__}") from error
     if loss.shape != ():
         raise ValueError(f"the objective must give a scalar, not an array of shape {loss.shape}")
+    if jnp.iscomplexobj(loss):
+        raise ValueError(
+            "the objective must give a real number, not a complex one: |r|^2 of a complex r is "
+            "(r * r.conj()).real"
+        )
     return loss

@@ -23,7 +23,7 @@ import tyro
 
 import dipjax
 from dipjax import fitting, memory, report, tasks
-from dipjax.run import Settings
+from dipjax.settings import Settings
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FITS = [("paper", n, n, False) for n in (96, 192, 256)]

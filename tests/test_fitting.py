@@ -238,6 +238,47 @@ def test_bad_options(key, objective, options, message):
             run(key, objective, **options)
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(stop="held_out"), "stop 'held_out'.*for the tasks"),
+        (dict(stop=stopping.windowed_variance), "stop <function"),
+        (dict(optimizer=0.01), "optimizer 0.01.*optax.adam"),
+        (dict(generator=Hourglass), "generator <class.*Hourglass()"),
+        (dict(generator=TINY.clone(widths=[4])), "tuples for its lists"),
+        (dict(steps=3.0), "steps 3.0"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(key, objective, options, message):
+    for run in (fit, lambda *args, **kwargs: next(iterate(*args, **kwargs))):
+        with pytest.raises(TypeError, match=message):
+            run(key, objective, **options)
+
+
+def test_keys_that_are_none_or_several(key, objective):
+    for none in (0, None, jnp.uint32(3), jnp.ones(2)):
+        with pytest.raises(TypeError, match=r"jax\.random\.key"):
+            fit(none, objective)
+    for several in (jax.random.split(key), jnp.zeros((3, 2), jnp.uint32)):
+        with pytest.raises(ValueError, match="one key"):
+            fit(several, objective)
+    jax.tree.map(
+        np.testing.assert_array_equal, fit(jax.random.PRNGKey(0), objective), fit(key, objective)
+    )
+
+
+def test_values_that_no_fit_can_have(key, objective):
+    with pytest.raises(ValueError, match="jitter -1"):
+        fit(key, objective, jitter=-1)
+    with pytest.raises(ValueError, match="code"):
+        fit(key, objective, code=jnp.full((8, 6, 2), jnp.nan))
+
+
+def test_an_energy_is_real(key, objective):
+    with pytest.raises(ValueError, match="real number"):
+        fit(key, lambda x: jnp.sum(jnp.fft.fft(x) ** 2))
+
+
 def test_bad_objective_shape_and_every(key, objective):
     for energy in (lambda x: x.sum(-1), lambda x: (x.sum(), x.sum()), lambda x: None):
         with pytest.raises(ValueError, match="must give a scalar"):

@@ -56,11 +56,12 @@ def test_a_good_fit_is_left_alone(key, objective):
     jax.tree.map(np.testing.assert_array_equal, guarded, alone)
 
 
-@pytest.mark.parametrize("steps", [9, 13])
-def test_fit_keeps_the_points_that_iterate_keeps(key, objective, steps):
-    """Whatever the number of steps: there is nothing that their chunks would divide."""
+@pytest.mark.parametrize("steps, every", [(9, 4), (13, 4), (13, 1), (13, 3), (13, 7)])
+def test_fit_keeps_the_points_that_iterate_keeps(key, objective, steps, every):
+    """Whatever the number of steps, and how often one looks."""
     options = dict(jitter=nan_at(5), steps=steps)
-    *_, last = iterate(key, objective, every=4, **options)
+    *between, last = iterate(key, objective, every=every, **options)
+    assert [p.step for p in between] == list(range(every, steps, every))
     result = fit(key, objective, **options)
     assert result.setbacks == 1
     np.testing.assert_allclose(result.loss, dipjax.finish(last.state).loss, rtol=1e-4)
@@ -77,6 +78,12 @@ def test_a_failed_fit_comes_out_of_another_process(key, objective):
 def test_a_guard_of_no_steps_is_refused(key, objective):
     with pytest.raises(ValueError, match="every=0"):
         fit(key, objective, guard=Guard(every=0))
+
+
+def test_a_fit_without_a_good_step_has_failed(key, objective):
+    """However few there are."""
+    with pytest.raises(dipjax.FitError):
+        fit(key, objective, steps=2, jitter=nan_at(0, 1))
 
 
 def test_a_nan_is_taken_back(key, objective):

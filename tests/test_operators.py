@@ -289,5 +289,5 @@ def test_an_adjoint_takes_the_shape_of_its_images_along(key):
 
 @pytest.mark.parametrize("A", [Downsample(2), Identity(), Mask(jnp.ones((8, 8, 1)))])
 def test_the_adjoint_of_a_measurement_of_integers(A):
-    u = np.full((4, 4, 1) if A == Downsample(2) else (8, 8, 1), 200, np.uint8)
+    u = np.full((4, 4, 1) if Downsample(2) == A else (8, 8, 1), 200, np.uint8)
     np.testing.assert_allclose(A.T(u), A.T(u.astype(np.float32)))

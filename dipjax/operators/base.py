@@ -164,7 +164,7 @@ def _parts(operator: Operator) -> list[Operator]:
 
 
 def _same(A: Operator, B: Operator) -> bool:
-    """Whether both are the same but for the values of their arrays, which are not known in `jit`."""
+    """Whether both are the same but for the values of their arrays, unknown in `jit`."""
     return type(A) is type(B) and jax.tree.structure(A) == jax.tree.structure(B)
 
 

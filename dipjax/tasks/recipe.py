@@ -13,6 +13,7 @@ from dipjax.operators import Identity
 from dipjax.polish import refined
 from dipjax.presets import PRESETS, Preset, automatic, choose, precision
 from dipjax.restoration import FitError, Restoration
+from dipjax.settings import whole
 from dipjax.stopping import Reason
 
 Array = jax.Array
@@ -54,7 +55,9 @@ def fitted(task: str, key, energy, shape, preset, driver: Driver, changes: Prese
             key, objective, stop = automatic(key, energy, rule, task)
         return driver(key, objective, shape, stop=stop, **settings)
 
-    members = settings.pop("members", 1)
+    members = whole(settings.pop("members", 1), "members")
+    if members < 1:
+        raise ValueError(f"members must be at least 1, not {members}")
     return one(key) if members == 1 else _mean(each(one, jax.random.split(key, members), driver))
 
 
