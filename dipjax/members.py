@@ -24,7 +24,9 @@ Fit = Callable[..., Restoration]
 Axes = tuple[int | None, ...]
 
 
-def spread(fn: Callable, mesh: Mesh | None = None, in_axes: Axes | int = 0) -> Callable:
+def spread(
+    fn: Callable, mesh: Mesh | None = None, in_axes: Axes | list[int | None] | int = 0
+) -> Callable:
     """`jax.vmap(fn)` with the members laid over all devices of the process.
 
     A fit that runs inside is the fit of one device, though it draws its own params: the
@@ -34,8 +36,8 @@ def spread(fn: Callable, mesh: Mesh | None = None, in_axes: Axes | int = 0) -> C
     Args:
         fn: any function of arrays that JAX can trace, `(key, *data) -> pytree of arrays`.
         mesh: whose devices to use, all of them by default; its axes do not matter.
-        in_axes: 0 for members along the leading axis of every argument, or a tuple with 0 or None
-            for each argument; one of None is shared by all members.
+        in_axes: 0 for members along the leading axis of every argument, or a tuple or list with
+            0 or None for each argument; one of None is shared by all members.
 
     Returns:
         A function that maps `fn` over the leading axes of its arguments. Where the devices do
@@ -43,8 +45,9 @@ def spread(fn: Callable, mesh: Mesh | None = None, in_axes: Axes | int = 0) -> C
         results lie on the devices that made them. Keep it: it holds the compiled program.
 
     Raises:
-        ValueError: by that function, where leading axes differ.
+        ValueError: for other axes; by that function, where leading axes differ.
     """
+    in_axes = _leading(in_axes)
     devices = np.array(jax.local_devices()) if mesh is None else mesh.devices.ravel()
     # Auto, whatever the mesh was: results are then used like any other array.
     mesh = Mesh(devices, "members", axis_types=(AxisType.Auto,))
@@ -76,6 +79,15 @@ def spread(fn: Callable, mesh: Mesh | None = None, in_axes: Axes | int = 0) -> C
             return jax.tree.map(lambda leaf: leaf[:count], results)
 
     return run
+
+
+def _leading(in_axes: Any) -> Axes | int:
+    """`in_axes` that say 0 at least once, and else None."""
+    several = isinstance(in_axes, tuple | list)
+    axes = tuple(in_axes) if several else (in_axes,)
+    if 0 not in axes or any(axis not in (0, None) for axis in axes):
+        raise ValueError(f"in_axes {in_axes}: must be 0, or a tuple of 0 and None, not None alone")
+    return axes if several else 0
 
 
 # --- on one device, or all ------------------------------------------------------------------

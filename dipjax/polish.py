@@ -56,6 +56,8 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
     """
     if _few(y, **FIRST):
         return x
+    dtype = jnp.promote_types(jnp.result_type(x, y, s), jnp.float32)
+    x, y, s = (v.astype(dtype) for v in (x, y, s))
     sigma = s.mean()
     g = s / sigma
     even = x + (y - x) / g

@@ -99,8 +99,8 @@ def sure(y: Array, sigma: float | Array | None = None, k: Array | None = None) -
     if sigma is None or jnp.ndim(sigma) == 0:
         y, sigma = noise.checked(y, sigma)
     y = images.check(y)
-    if not traced(sigma) and not (np.asarray(sigma) >= 0).all():
-        raise ValueError("sigma: has entries that are negative or no number")
+    if not traced(sigma):
+        _check_level(np.asarray(sigma))
     return Risk(y, jnp.broadcast_to(jnp.asarray(sigma, y.dtype), y.shape), k)
 
 
@@ -114,9 +114,19 @@ def pure(y: Array, gain: float) -> Risk:
         gain: of a photon, 1 / peak; the variance of the noise is `gain * y`.
 
     Raises:
-        ValueError: for a picture of another shape or range, or a gain that is not positive.
+        ValueError: for a picture of another shape or range, or without photons, or a gain that is
+            not positive.
     """
     y = images.check(y)
     if not traced(gain) and not 0 < gain < float("inf"):
         raise ValueError(f"gain {gain}: must be positive, 1 / peak")
+    if not traced(y) and not (np.asarray(y) > 0).any():
+        raise ValueError("the picture has no photons, it is black everywhere: it has no noise")
     return Risk(y, jnp.sqrt(gain * jnp.maximum(y, 0)))
+
+
+def _check_level(sigma: np.ndarray) -> None:
+    if not ((sigma >= 0) & np.isfinite(sigma)).all():
+        raise ValueError("sigma: has entries that are negative or not finite")
+    if not sigma.any():
+        raise ValueError("sigma: is 0 everywhere, and without noise there is no risk")

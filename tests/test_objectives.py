@@ -87,6 +87,19 @@ def test_objectives_add_and_scale(x):
         E + 3
 
 
+def test_objectives_are_summed_and_divided(x):
+    E, R = data_term(Identity(), jnp.zeros(SHAPE)), TotalVariation()
+    np.testing.assert_allclose(sum([E, R])(x), E(x) + R(x), rtol=1e-6)
+    for two in (2, 2.0, np.float32(2), jnp.float32(2)):
+        np.testing.assert_allclose((E / two)(x), E(x) / 2, rtol=1e-6)
+    for wrong in (lambda: E / R, lambda: E * R, lambda: E * "2", lambda: E / None):
+        with pytest.raises(TypeError, match="scaled by a number, not by"):
+            wrong()
+    for wrong in (lambda: 3 + E, lambda: 2 / E):
+        with pytest.raises(TypeError):
+            wrong()
+
+
 def test_another_measurement_or_weight_compiles_nothing(x):
     traces = 0
 
@@ -145,8 +158,24 @@ def test_the_error_goes_through_sums_and_weights(key):
     np.testing.assert_allclose(held.error(x), 2 * held.objective.left.error(x))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_many_held_entries_of_short_floats_are_counted(key, dtype):
+    y = jnp.zeros((256, 300, 1), dtype)
+    term = objectives.hold_out(key, data_term(Identity(), y), 0.9)
+    np.testing.assert_allclose(term.error(y + 3), 0.4 * 3 - 0.04, rtol=1e-5)
+
+
+def test_something_is_left_to_fit(key):
+    pair = data_term(Identity(), jnp.ones(2))
+    assert objectives.hold_out(key, pair, 0.9).held.sum() == 1
+    single = data_term(jnp.mean, jnp.ones(()))
+    assert objectives.hold_out(key, single + pair).left is single
+
+
 def test_what_cannot_be_held_out(key):
     with pytest.raises(ValueError, match="no data term"):
         objectives.hold_out(key, TotalVariation())
     with pytest.raises(ValueError, match="between 0 and 1"):
         objectives.hold_out(key, data_term(Identity(), jnp.ones((2, 2, 1))), 1.0)
+    with pytest.raises(ValueError, match="no data term of several pixels"):
+        objectives.hold_out(key, data_term(Identity(), jnp.ones((1, 1, 3))))

@@ -10,7 +10,7 @@ import pytest
 import dipjax
 from dipjax import noise
 from dipjax.metrics import psnr
-from dipjax.operators import Downsample, Lambda, Mask
+from dipjax.operators import Downsample, Lambda, Mask, backproject
 from dipjax.polish import EXACT, polished, refined
 from dipjax.restoration import Restoration
 
@@ -194,6 +194,21 @@ def test_refined_takes_any_precision(A, stripes, x64):
         image = refined(x.astype(dtype), A, y.astype(dtype))
         assert image.dtype == jnp.promote_types(dtype, jnp.float32)
         np.testing.assert_allclose(image, expected, atol=0.01)
+
+
+def test_polished_takes_any_precision(stripes, key, x64):
+    x, y = blurred(stripes), noise.gaussian(key, stripes, S)
+    doubles = [v.astype(jnp.float64) for v in (y, level(y))]
+    image = polished(x, *doubles)
+    assert image.dtype == jnp.float64
+    np.testing.assert_allclose(image, polished(x.astype(jnp.float64), *doubles), atol=1e-6)
+
+
+def test_a_level_of_more_digits_than_the_measurement(stripes, x64):
+    A, x = Downsample(2), blurred(stripes)
+    image = backproject(x, A, A(stripes), ridge=jnp.float64(0.01))
+    assert image.dtype == jnp.float32
+    np.testing.assert_allclose(image, backproject(x, A, A(stripes), ridge=0.01), atol=1e-6)
 
 
 def test_a_fit_cut_short_is_not_polished(key, stripes):

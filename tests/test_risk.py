@@ -161,6 +161,16 @@ def test_a_level_of_every_entry_is_looked_at(truth):
     assert not jnp.isnan(risk.pure(truth.at[0, 0, 0].set(-0.1), 0.1).s).any()
 
 
+def test_no_risk_without_noise(truth):
+    for level, message in [(0.0, "0 everywhere"), (jnp.inf, "not finite"), (jnp.nan, "not finite")]:
+        with pytest.raises(ValueError, match=message):
+            risk.sure(truth, jnp.full(SHAPE, level))
+    for black in (jnp.zeros(SHAPE), jnp.full(SHAPE, -0.1)):
+        with pytest.raises(ValueError, match="no photons"):
+            risk.pure(black, 0.1)
+    assert jax.jit(lambda y: risk.pure(y, 0.1).s)(jnp.zeros(SHAPE)).sum() == 0  # nothing is known
+
+
 TINY = dict(generator=dipjax.Hourglass(widths=(8, 8), skips=2, channels=3), steps=3)
 
 

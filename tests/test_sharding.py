@@ -108,6 +108,16 @@ def test_leading_axes_have_to_agree(key):
         spread(jnp.add)(jnp.ones((2, 1)), jnp.ones((3, 1)))
 
 
+def test_which_axes_hold_members(key):
+    ys, table = jax.random.uniform(key, (3, 2)), jnp.arange(2.0)
+    np.testing.assert_array_equal(
+        spread(jnp.multiply, in_axes=[0, None])(ys, table), ys * table[None]
+    )
+    for axes in (1, -1, None, (), (0, 1), (None, None)):
+        with pytest.raises(ValueError, match="must be 0, or a tuple of 0"):
+            spread(jnp.add, in_axes=axes)
+
+
 def test_results_of_an_ensemble_come_home(key):
     y = jax.random.uniform(key, (8, 6, 3))
     tiny = dict(generator=dipjax.Hourglass(widths=(), sigmoid=False), steps=1)

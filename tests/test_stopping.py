@@ -180,6 +180,25 @@ def test_windowed_variance_stops_behind_its_minimum(key):
     assert int(jnp.argmax(state.stop)) == lowest + 50 and abs(lowest - 70) < 15
 
 
+def test_windowed_variance_of_iterates_that_hardly_move(key):
+    images = 0.5 + 1e-4 * jax.random.normal(key, (20, 8, 8, 1))
+    state = run(stopping.windowed_variance(window=8), images)
+    expected = np.var(np.asarray(images[12:], np.float64), axis=0).mean()
+    np.testing.assert_allclose(state.variance[-1], expected, rtol=1e-4)
+
+
+def test_rules_are_patient(key):
+    """A window tells its variance every half: with less patience it would stop in between."""
+    with pytest.raises(ValueError, match="patience must be at least half a window, 10 steps"):
+        stopping.windowed_variance(window=20, patience=9)
+    falling = jnp.geomspace(1, 0.01, 100)[:, None, None, None]
+    images = falling * jax.random.normal(key, (100, 8, 8, 1))
+    assert not run(stopping.windowed_variance(window=20, patience=10), images).stop.any()
+    for rule in (stopping.moving_variance, stopping.held_out):
+        with pytest.raises(ValueError, match="patience must not be negative, not -1"):
+            rule(patience=-1)
+
+
 @pytest.mark.parametrize(("slack", "end"), [(0.0, None), (0.2, 8), (0.4, 7), (2.0, 6)])
 def test_zero_crossing_gives_way_after_its_warm_up(images, slack, end):
     """Its limit is 0 until step 5 and the slack from step 10 on."""
@@ -267,3 +286,12 @@ def test_any_of_stops_with_the_first_and_says_which(images):
 
 def test_every_reason_has_its_words():
     assert len({str(reason) for reason in stopping.Reason}) == len(stopping.Reason)
+
+
+def test_the_error_of_a_measurement_of_more_digits(images, x64):
+    """Its precision is not that of the images, in which the rule keeps it."""
+    rule, image = stopping.held_out(), images[0].astype(jnp.float32)
+    state = rule.init(image)
+    seen = stopping.Seen(jnp.zeros(()), image, image, lambda x: jnp.sum(x.astype(jnp.float64)))
+    dtypes = lambda state: jax.tree.map(lambda leaf: leaf.dtype, state)  # noqa: E731
+    assert dtypes(rule.update(state, seen)) == dtypes(state)

@@ -9,7 +9,7 @@ import pytest
 
 import dipjax
 from dipjax import kernels, noise, objectives, polish, presets, tasks
-from dipjax.operators import Blur, Downsample, Fourier, Lambda, Mask, Radon
+from dipjax.operators import Blur, Downsample, Fourier, Identity, Lambda, Mask, Radon
 from dipjax.restoration import IMAGES, Restoration
 from dipjax.tasks import deblurring, reconstruction
 
@@ -154,6 +154,30 @@ def test_reconstruct_polishes_what_is_linear(key, monkeypatch):
         dipjax.reconstruct(key, y, A, driver=recorded, **settings)
     dipjax.reconstruct(key, y, jnp.abs, shape=x.shape, driver=recorded)
     assert not levels
+
+
+def looped(x):
+    """Linear, which `jax.linear_transpose` cannot tell."""
+    return jax.lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, 2 * c[1]), (0, x))[1]
+
+
+def called_back(x):
+    return jax.pure_callback(lambda x: 2 * np.asarray(x), jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+
+@pytest.mark.parametrize("A", [looped, called_back])
+def test_reconstruct_does_not_polish_what_has_no_adjoint(key, A):
+    y = jnp.ones((24, 24, 1))
+    image = dipjax.reconstruct(key, y, A, shape=y.shape, driver=recorded).image
+    np.testing.assert_array_equal(image, 0)
+
+
+def test_reconstruct_in_single_precision_among_doubles(key, x64):
+    y = jax.random.uniform(key, (12, 16, 1), jnp.float32)
+    start = jnp.full_like(y, 0.5)
+    driver = lambda *_, **__: recorded(*_, **__)._replace(image=start)  # noqa: E731
+    image = dipjax.reconstruct(key, y, Identity(), driver=driver).image
+    assert image.dtype == jnp.float32 and jnp.isfinite(image).all()
 
 
 def noise_of(key, sigma):

@@ -1,9 +1,11 @@
 """What all objectives are: functions of an image that can be added and scaled like numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.struct
 import jax
+import numpy as np
 
 from dipjax.probes import Probe
 
@@ -39,12 +41,17 @@ class Objective:
     def __add__(self, other: "Objective | Callable[[Array], Array]") -> "Sum":
         return Sum(self, as_objective(other))
 
-    __radd__ = __add__
+    def __radd__(self, other: Any) -> "Objective":
+        """`sum` begins with 0."""
+        return self if type(other) in (int, float) and other == 0 else self + other
 
-    def __mul__(self, weight: float) -> "Scaled":
-        return Scaled(weight, self)
+    def __mul__(self, weight: float | Array) -> "Scaled":
+        return Scaled(_number(weight), self)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float | Array) -> "Scaled":
+        return Scaled(1 / _number(divisor), self)
 
 
 @flax.struct.dataclass
@@ -62,6 +69,13 @@ def as_objective(energy: Objective | Callable[[Array], Array]) -> Objective:
     if not callable(energy):
         raise TypeError(f"an objective is a function of an image, not {energy!r}")
     return energy if isinstance(energy, Objective) else Function(energy)
+
+
+def _number(weight: Any) -> Any:
+    """The weight itself, where it is one; what is traced is an array."""
+    if not isinstance(weight, int | float | np.number | np.ndarray | jax.Array):
+        raise TypeError(f"an objective is scaled by a number, not by {weight!r}")
+    return weight
 
 
 @flax.struct.dataclass

@@ -45,9 +45,11 @@ class DataTerm(Objective):
         """`fidelity(h A x, h y) / |h|`, for l2 `robust`: the mean over the entries held out."""
         if self.held is None:
             return None
-        count = jnp.sum(jnp.broadcast_to(self.held, self.y.shape))
+        # Sums of many short floats overflow.
+        h = self.held.astype(jnp.promote_types(self.held.dtype, jnp.float32))
+        count = jnp.sum(jnp.broadcast_to(h, self.y.shape))
         judge = robust if self.fidelity is l2 else self.fidelity
-        return judge(self.held * self._predict(x), self.held * self.y) / count
+        return judge(h * self._predict(x), h * self.y) / count
 
     def _predict(self, x: Array) -> Array:
         prediction = self.operator(x)

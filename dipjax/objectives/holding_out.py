@@ -1,5 +1,6 @@
 """Measurements that are held out of a data term, to see how well a fit predicts them."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -24,24 +25,25 @@ def hold_out(key: Array, objective: Objective, fraction: Fraction = 0.05) -> Obj
         objective: a `DataTerm`, or a sum with some; their `y` are (h, w, channels) or anything
             else, of which single entries are held out.
         fraction: of the pixels, in (0, 1), or a function that takes the number of entries of a
-            measurement to it; at least one pixel is held out.
+            measurement to it; at least one pixel is held out, and one fitted.
 
     Returns:
-        The objective with `error(x)`; regularisers stay as they are.
+        The objective with `error(x)`; regularisers stay as they are, and so do data terms of a
+        single pixel.
 
     Raises:
-        ValueError: for another fraction, or an objective without a data term.
+        ValueError: for another fraction, or an objective without a data term of several pixels.
     """
     held, found = _hold_out(key, objective, fraction)
     if not found:
-        raise ValueError("there is no data term to hold measurements out of")
+        raise ValueError("there is no data term of several pixels to hold some out of")
     return held
 
 
 def _hold_out(key: Array, objective: Objective, fraction: Fraction) -> tuple[Objective, bool]:
     """The objective, and whether anything of it is held out."""
     match objective:
-        case DataTerm():
+        case DataTerm() if math.prod(_pixels(objective.y)) > 1:
             held = _held(key, objective.y, fraction)
             return DataTerm(objective.operator, objective.y, objective.fidelity, held), True
         case Sum(left=left, right=right):
@@ -57,13 +59,17 @@ def _hold_out(key: Array, objective: Objective, fraction: Fraction) -> tuple[Obj
             return objective, False
 
 
+def _pixels(y: Array) -> tuple[int, ...]:
+    """The shape of what is held out or fitted as one."""
+    return (*y.shape[:2], 1) if y.ndim == 3 else y.shape
+
+
 def _held(key: Array, y: Array, chosen: Fraction) -> Array:
     """1 at so many of the pixels and 0 at the rest: the first ones of a random order."""
     fraction = chosen(y.size) if callable(chosen) else chosen
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
-    shape = (*y.shape[:2], 1) if y.ndim == 3 else y.shape
-    order = jax.random.uniform(key, shape)
-    count = max(1, round(fraction * order.size))
+    order = jax.random.uniform(key, _pixels(y))
+    count = min(max(1, round(fraction * order.size)), order.size - 1)
     real = jnp.finfo(y.dtype).dtype  # of complex measurements too
     return (order <= jnp.sort(order.ravel())[count - 1]).astype(real)

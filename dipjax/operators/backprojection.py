@@ -30,12 +30,14 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
         TypeError: for an operator that is not linear.
     """
     added = A(jnp.zeros_like(x))
+    left = _parts(y - A(x))
+    r = jnp.asarray(ridge, left[0].dtype)  # one of more digits would change what `cg` carries
 
     def gram(parts: tuple[Array, ...]) -> tuple[Array, ...]:
         u = _joined(parts)
-        return _parts(A(A.T(u)) - added + ridge * u)
+        return _parts(A(A.T(u)) - added + r * u)
 
-    parts, _ = cg(gram, _parts(y - A(x)), tol=1e-6, maxiter=ITERATIONS)
+    parts, _ = cg(gram, left, tol=1e-6, maxiter=ITERATIONS)
     return x + A.T(_joined(parts))
 
 

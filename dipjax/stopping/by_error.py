@@ -39,8 +39,11 @@ def held_out(
         decays: of the shorter averages, in [0, 1); 0 for the iterates themselves.
 
     Raises:
-        ValueError: for other decays; by the fit, for an objective that holds nothing out.
+        ValueError: for other decays, or a patience that is negative; by the fit, for an objective
+            that holds nothing out.
     """
+    if not patience >= 0:
+        raise ValueError(f"patience must not be negative, not {patience}")
     return _held_out(int(patience), float(fraction), tuple(map(checked_decay, decays)))
 
 
@@ -63,9 +66,10 @@ def _held_out(patience: int, fraction: float, decays: tuple[float, ...]) -> Trac
 
 
 def _held_error(info: Seen, x: Array) -> Array:
+    """In the precision of the image, as all that the rule keeps; the measurement may have more."""
     error = info.error(x)
     if error is None:
         raise ValueError(
             "nothing is held out to stop by: make the objective with objectives.hold_out"
         )
-    return error
+    return error.astype(x.dtype)

@@ -21,30 +21,33 @@ class Variance(Patient):
 
 
 class Moments(NamedTuple):
-    """Sums of iterates (H, W, C), of their mean squares, and their number, over half a window."""
+    """Of half a window: mean `m` (H, W, C), `M = sum_s |x_s - m|^2 / n`, and number of iterates."""
 
-    images: Array
-    squares: Array
+    mean: Array
+    deviations: Array
     steps: Array
 
 
 def windowed_variance(window: int = 100, patience: int = 1000) -> Tracker:
     """Stop when the variance of a window of iterates has reached no new minimum for long.
 
-        v_t = mean_s |x_s - m_t|^2 / n = mean_s |x_s|^2 / n - |m_t|^2 / n
+        v_t = mean_s |x_s - m_t|^2 / n
 
     over the last `window` iterates and their mean `m_t`: ES-WMV of Wang et al. (TMLR 2023),
-    from running sums of half windows instead of a buffer of a hundred images, so that there is
+    from running means of half windows instead of a buffer of a hundred images, so that there is
     a new `v_t` every half window. The estimate is the average at the minimum.
 
     Args:
         window: steps.
-        patience: steps without a new minimum after which the fit stops.
+        patience: steps without a new minimum after which the fit stops, half a window at least.
 
     Raises:
-        ValueError: for a window of less than 2 steps.
+        ValueError: for a window of less than 2 steps, or a patience of less than half of it.
     """
-    return _windowed_variance(half_window(window), int(patience))
+    half = half_window(window)
+    if not patience >= half:
+        raise ValueError(f"patience must be at least half a window, {half} steps, not {patience}")
+    return _windowed_variance(half, int(patience))
 
 
 @cache
@@ -56,12 +59,11 @@ def _windowed_variance(half: int, patience: int) -> Tracker:
 
     def update(state: Variance, info) -> Variance:
         current, last = state.mean
-        new = Moments(info.image, jnp.mean(info.image**2), jnp.ones_like(current.steps))
-        current = jax.tree.map(jnp.add, current, new)
+        one = jnp.ones_like(current.steps)
+        current = _merged(current, Moments(info.image, jnp.zeros_like(one), one))
         full = current.steps == half
-        both = jax.tree.map(jnp.add, current, last)
-        variance = both.squares / both.steps - jnp.mean((both.images / both.steps) ** 2)
-        variance = jnp.where(full & (last.steps > 0), variance, jnp.inf)
+        both = _merged(last, current)
+        variance = jnp.where(full & (last.steps > 0), both.deviations / both.steps, jnp.inf)
         last = jax.tree.map(partial(jnp.where, full), current, last)
         current = jax.tree.map(lambda x: jnp.where(full, 0, x), current)
         wait = waited(state.wait, variance, _average_of(info), lambda at: patience)
@@ -69,6 +71,20 @@ def _windowed_variance(half: int, patience: int) -> Tracker:
         return Variance(wait=wait, mean=(current, last), variance=variance)
 
     return Tracker(init, update, Reason.VARIANCE)
+
+
+def _merged(a: Moments, b: Moments) -> Moments:
+    """Of the iterates of both, of which `b` has some.
+
+        m = m_a + (k_b / k) (m_b - m_a),    M = M_a + M_b + (k_a k_b / k) |m_b - m_a|^2 / n
+
+    Chan, Golub, LeVeque 1979. The difference of mean square and square of the mean would lose all
+    digits of iterates that hardly move.
+    """
+    steps = a.steps + b.steps
+    part, delta = b.steps / steps, b.mean - a.mean
+    deviations = a.deviations + b.deviations + a.steps * part * jnp.mean(delta**2)
+    return Moments(a.mean + part * delta, deviations, steps)
 
 
 def moving_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000) -> Tracker:
@@ -85,8 +101,10 @@ def moving_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000)
         patience: steps without a new minimum after which the fit stops.
 
     Raises:
-        ValueError: for another decay.
+        ValueError: for another decay, or a patience that is negative.
     """
+    if not patience >= 0:
+        raise ValueError(f"patience must not be negative, not {patience}")
     return _moving_variance(checked_decay(decay), int(warmup), int(patience))
 
 

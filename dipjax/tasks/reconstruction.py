@@ -102,9 +102,10 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
     seen = A(n) - A(jnp.zeros_like(n))
     g = jnp.maximum(jnp.linalg.norm(seen) / jnp.linalg.norm(n), jnp.finfo(x.dtype).eps)
     entries = jnp.maximum(jnp.count_nonzero(seen), 1) * (2 if jnp.iscomplexobj(y) else 1)
+    size = jnp.sqrt(entries.astype(x.dtype))  # of integers a root may be a double
 
     def left(x: Array) -> Array:
-        return jnp.linalg.norm(y - A(x)) / jnp.sqrt(entries)
+        return jnp.linalg.norm(y - A(x)) / size
 
     def finer(s: Array | float) -> tuple[Array, Array]:
         s = jnp.maximum(s, EXACT * g)
@@ -116,9 +117,9 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
 
 
 def _linear(A: Operator, y: Array) -> bool:
-    """Whether `A` has an adjoint, whatever it adds."""
+    """Whether `A` has an adjoint, whatever it adds; JAX finds none of a `while_loop`."""
     try:
         jax.eval_shape(A.T, y)
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
