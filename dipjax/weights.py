@@ -194,12 +194,19 @@ def official(file: str) -> Path:
         except WeightsError:
             raise
         except Exception as error:  # of the network, in all its variety
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise WeightsError(
-                f"{OFFICIAL}{file} cannot be downloaded: put the file into {str(folder())!r}, "
-                f"or give weights=PATH ({reason})"
+                f"{OFFICIAL}{file} cannot be downloaded ({_reason(error)}): put the file into "
+                f"{str(folder())!r}, or give weights=PATH (--weights PATH)"
             ) from error
     return path
+
+
+def _reason(error: BaseException) -> str:
+    """The first of a chain of errors, as the system puts it; libraries wrap it in long ones."""
+    while below := error.__cause__ or error.__context__:
+        error = below
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return said[:80] or type(error).__name__
 
 
 def _download(url: str, path: Path) -> None:

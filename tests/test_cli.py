@@ -3,16 +3,19 @@
 import json
 import os
 import signal
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from command import run
-from PIL import Image
+from PIL import Image, ImageCms
 
 import dipjax
-from dipjax import drivers, fitting, images, kernels, memory, report, tasks
+from dipjax import cli, drivers, fitting, images, kernels, memory, report, tasks
+from dipjax.cli import masking
 from dipjax.generators import Hourglass
 from dipjax.watch import Watch
 
@@ -83,6 +86,25 @@ def test_inpaint_keeps_what_is_known(folder, mask):
     known = ~known if "invert" in mask else known
     np.testing.assert_array_equal(images.load("out.png")[known], images.load("in.png")[known])
     assert not np.array_equal(images.load("out.png")[~known], images.load("in.png")[~known])
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+@pytest.mark.parametrize("name, rgb", [("#f0f", (255, 0, 255)), ("lime", (0, 255, 0))])
+def test_a_mark_in_a_jpeg_file_is_found_by_its_colour(tmp_path, quality, name, rgb):
+    x = np.full((40, 48, 3), 90, np.uint8)
+    x[8:30, 20:23] = rgb
+    Image.fromarray(x).save(tmp_path / "a.jpg", quality=quality)
+    picture = images.load_picture(tmp_path / "a.jpg")
+    known = masking.known_pixels(picture, None, False, name, inverted=False)[..., 0]
+    assert known[8:30, 20:23].mean() < 0.05 and known[:, :18].all() and known[:, 25:].all()
+
+
+def test_black_paint_on_a_transparent_layer_is_what_is_missing(folder):
+    images.save("paint.png", np.zeros((8, 6)), alpha=np.eye(8, 6))
+    picture = images.load_picture("in.png")
+    for inverted in (False, True):
+        known = masking.known_pixels(picture, Path("paint.png"), False, None, inverted=inverted)
+        np.testing.assert_array_equal(known[..., 0], np.eye(8, 6) == inverted)
 
 
 def test_inpaint_what_is_transparent(folder):
@@ -220,6 +242,15 @@ def test_depth_and_grey_are_kept(folder):
     assert images.load("out.png").shape == (8, 6, 1)
 
 
+def test_profile_and_resolution_are_kept(folder):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.open("in.png").save("tagged.png", icc_profile=profile, dpi=(300, 300))
+    assert run("denoise tagged.png -o out.png --quiet") == 0
+    with Image.open("out.png") as image:
+        assert image.info["icc_profile"] == profile
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
 def test_a_thin_grey_picture_with_everything(folder):
     images.save("thin.png", PIXELS[:1, :, :1])
     line = "denoise thin.png -o out.png --reference thin.png --figure f.png --json out.json"
@@ -232,6 +263,18 @@ def test_quiet_prints_nothing(folder, capfd):
     assert run("denoise in.png -o out.png --quiet --steps 40 --json out.json") == 0
     assert capfd.readouterr() == ("", "")
     assert not json.loads((folder / "out.json").read_text())["resumed"]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_closed_pipe_ends_no_fit(folder, monkeypatch, name):
+    """Not before the fit, in it, or when the interpreter flushes what it still holds."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stream:
+        monkeypatch.setattr(sys, name, stream)
+        assert run("denoise in.png -o out.png") == 0
+        stream.flush()
+    assert images.load("out.png").shape == PIXELS.shape
 
 
 def test_info(capsys):
@@ -476,7 +519,8 @@ MISTAKES = {
     "denoise in.png -o out.png --tile 4": "--tile 4",
     "denoise in.png -o out.png --tile 16 --members 2": "one member at a time",
     "denoise in.png -o out.png --tile 16 --resume .": "something else than tiles",
-    "denoise in.png -o out.png --resume true.png": "is no folder",
+    "denoise in.png -o out.png --resume true.png": "true.png: cannot be made a folder (File",
+    "denoise in.png -o out.png --resume /proc/foo/a": "cannot be made a folder (No",
     "denoise in.png -o out.png --spectrum coloured": "no block of 16 x 16 pixels",
     "denoise in.png -o out.png --members 0": "--members 0",
     "denoise in.png -o out.png --members -3": "--members -3",
@@ -485,7 +529,6 @@ MISTAKES = {
     "denoise in.png -o out.png --members 2 --std out.png": "is given twice",
     "denoise in.png -o out.png --members 2 --std true.png": "exists already",
     "denoise in.png -o out.png --members 2 --std in.png --force": "is an input",
-    "denoise in.png -o out.png --preset slow": "--preset slow",
     "denoise in.png -o out.png --reference small.png": "they must agree",
     "super-resolve in.png -o out.png --factor 0": "--factor 0",
     "super-resolve in.png -o out.png --factor 1": "--factor 1",
@@ -495,10 +538,13 @@ MISTAKES = {
     "inpaint in.png -o out.png": "give one of",
     "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
     "inpaint in.png -o out.png --mask-alpha": "no alpha channel",
-    "inpaint in.png -o out.png --mask-colour red": "six hexadecimal digits",
+    "inpaint in.png -o out.png --mask-colour rad": "--mask-color rad: must be such as",
+    "inpaint in.png -o out.png --mask-color #12345678": "--mask-color #12345678: must be",
+    "inpaint in.png -o out.png --mask-color #f0f": "--mask-color #f0f: no pixel has",
     "inpaint in.png -o out.png --mask small.png": "they must agree",
     "inpaint in.png -o out.png --mask white.png": "every pixel is known",
-    "inpaint in.png -o out.png --mask black.png": "no pixel is known",
+    "inpaint in.png -o out.png --mask dark.png": "its brightest value is 1 of 255; --invert",
+    "inpaint in.png -o out.png --mask white.png --invert-mask": "its darkest value is 255 of 255",
     "inpaint half.png -o out.png --mask mask.png --invert-mask": "seems to be inverted",
     "denoise in.png -o out.png --seed 4294967296": "--seed 4294967296",
     "denoise in.png -o dangling.png": "there is no folder",
@@ -513,9 +559,12 @@ MISTAKES = {
     "flash-no-flash in.png -o true.png --flash true.png --force": "is an input",
     "deblur in.png -o out.png": "give one of",
     "deblur in.png -o out.png --disc 1 --gaussian 1": "give one of",
-    "deblur in.png -o out.png --disc 0": "radius 0.0: must be",
+    "deblur in.png -o out.png --disc 0": "--disc 0: must be a positive number of pixels",
+    "deblur in.png -o out.png --gaussian nan": "--gaussian nan: must be",
+    "deblur in.png -o out.png --motion -5 20": "--motion -5 20: must be",
+    "deblur in.png -o out.png --motion 5 inf": "--motion 5 inf: the angle must be",
     "deblur in.png -o out.png --motion 8 0": "must not be larger",
-    "deblur in.png -o out.png --disc 1e9": "reaches 1e+09 pixels",
+    "deblur in.png -o out.png --disc 1e9": "--disc 1e+09: reaches 1e+09 pixels",
     "deblur large.png -o out.png --motion 20 0 --tile 16": "tiles of 16 x 16",
     "deblur in.png -o out.png --kernel black.png": "its sum must be positive",
     "deblur in.png -o point.png --kernel point.png --force": "is an input",
@@ -536,6 +585,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     images.save("large.png", RNG.random((20, 24, 3)))
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
+    Image.new("L", (6, 8), 1).save("dark.png")
     files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
     monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
 
@@ -543,6 +593,36 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     err = capsys.readouterr().err
     assert MISTAKES[line] in err and err.count("\n") == 1
     assert files == {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["denoise", "in.png", "-o", ""], "-o: the name is empty"),
+        (["denoise", "in.png", "--output="], "--output: the name is empty"),
+        (["denoise", "", "-o", "out.png"], "input: the name is empty"),
+        (["denoise", "-in.png", "-o", "out.png"], "given as ./-name"),
+        (["denoise", "in.png", "true.png", "-o", "out.png"], "one picture at a time"),
+    ],
+)
+def test_what_the_parser_does_not_say(folder, capsys, words, said):
+    try:
+        status = cli.main(words)
+    except SystemExit as exit:
+        status = exit.code
+    assert status == 2 and said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_version(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"dipjax {dipjax.__version__}\n"
+
+
+def test_the_frames_that_are_left_out_are_told(folder, capsys):
+    frames = [Image.new("L", (6, 8), value) for value in (60, 90, 120)]
+    frames[0].save("in.tif", save_all=True, append_images=frames[1:])
+    assert run("denoise in.tif -o out.png") == 0
+    assert "3 frames: the first is restored\n" in capsys.readouterr().out
 
 
 def test_the_parser_s_mistakes_have_status_2(folder):

@@ -1,12 +1,14 @@
 """`dipjax invert` and `dipjax activate` as a user meets them."""
 
 import json
+from typing import get_args, get_type_hints
 
 import jax
 import numpy as np
 import pytest
 
-from dipjax import cli, features, images, inversion, weights
+from dipjax import cli, features, images, inversion, tasks, weights
+from dipjax.cli import networks, options
 from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
@@ -113,7 +115,7 @@ MISTAKES = {
     f"invert in.png {NET} --size 9 --layer conv1 fire4 -o out.png": "too small",
     f"invert in.png {NET} --size 0 --layer conv1 -o out.png": "--size 0",
     f"invert in.png {NET} --steps 0 --layer conv1 -o out.png": "--steps 0",
-    f"invert in.png {NET} --preset slow --layer conv1 -o out.png": "--preset slow",
+    f"invert in.png {NET} -o out.png --layer": "--layer: name at least one",
     "invert in.png --network alexnet --weights net.npz --layer conv1 -o out.png": "AlexNet",
     "invert in.png --network alexnet --weights in.png --layer conv1 -o out.png": "unknown format",
     "invert in.png --network vgg16 --weights no.pth --layer conv1_1 -o out.png": "no such file",
@@ -122,6 +124,7 @@ MISTAKES = {
     f"activate {NET} --class guenon --layer conv1 -o out.png": "give either --class",
     f"activate {NET} --layer conv1 -o out.png": "belong together",
     f"activate {NET} --class swan -o out.png": "is no class of ImageNet",
+    f"activate {NET} --class purple|unicorn -o out.png": "; the nearest in spelling are '",
     f"activate {NET} --weights start.npz --class guenon -o out.png": "weights at hand end",
     f"activate {NET} --layer conv1 --unit 64 -o out.png": "channels 0 to 63",
     f"activate {NET} --class guenon --window 0 -o out.png": "window must be",
@@ -160,10 +163,19 @@ def test_offline_it_says_which_file_to_put_where(folder, capsys, monkeypatch):
     assert err.count("\n") == 1
 
 
+def test_the_presets_that_are_offered_are_those_that_there_are():
+    offered = {"invert_features": networks.ToInvert, "maximize_activation": networks.ToActivate}
+    for task, kind in offered.items():
+        assert set(get_args(get_type_hints(kind)["preset"])) == set(inversion.PRESETS[task])
+    for task, presets in tasks.PRESETS.items():
+        assert set(get_args(options.Preset)) == {*presets, "best"}, task
+
+
 def test_the_parser_s_mistakes_have_status_2(folder):
     for line in (
         "invert in.png --layer conv1 -o out.png",
         f"invert in.png {NET} -o out.png",
         "invert in.png --network lenet --layer conv1 -o out.png",
+        f"activate {NET} --preset appendix --class guenon -o out.png",
     ):
         assert run(line) == 2

@@ -227,6 +227,7 @@ def test_first_frame_of_an_animation(tmp_path):
     frames = [Image.fromarray(samples(1, seed=seed)[..., 0]) for seed in range(2)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(images.load(tmp_path / "a.gif")[..., :1], unit(samples(1)))
+    assert images.load_picture(tmp_path / "a.gif").frames == 2
 
 
 # Files that cannot be read -----------------------------------------------------------------------
@@ -342,6 +343,45 @@ def test_a_name_with_a_newline_stays_one_line(tmp_path):
 # Writing -----------------------------------------------------------------------------------------
 
 
+def profile(space):
+    """A profile of colours as far as it is looked at: its space stands at byte 16."""
+    return b"\0" * 16 + space + b"\0" * 200
+
+
+@pytest.mark.parametrize(
+    "suffix, channels, depth",
+    [(".jpg", 1, 8), (".jpg", 3, 8), (".webp", 3, 8), (".webp", 4, 8)]
+    + [(".png", channels, depth) for channels in (1, 3, 4) for depth in (8, 16)]
+    + [(".tif", channels, depth) for channels in (1, 3, 4) for depth in (8, 16, 32)],
+)
+def test_profile_and_resolution_are_kept(tmp_path, suffix, channels, depth):
+    if depth > 8 and channels > 1:
+        need_deep()
+    space = b"GRAY" if channels == 1 else b"RGB "
+    path, tags = tmp_path / f"a{suffix}", images.Tags(profile(space), (300, 150))
+    images.save(path, np.full((5, 7, channels), 0.2, np.float32), depth=depth, tags=tags)
+    found = images.load_picture(path).tags
+    assert found.profile == tags.profile
+    assert found.dpi == (None if suffix == ".webp" else pytest.approx(tags.dpi, abs=0.02))
+    if suffix == ".png":  # of 16 bits and colour by hand
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == tags.profile
+
+
+def test_a_profile_for_other_channels_is_left_out(tmp_path):
+    for channels, space in ((1, b"RGB "), (2, b"RGB "), (3, b"GRAY"), (3, b"CMYK")):
+        tags = images.Tags(profile(space))
+        images.save(tmp_path / "a.png", unit(samples(channels)), tags=tags)
+        assert images.load_picture(tmp_path / "a.png").tags == images.Tags()
+
+
+def test_the_resolution_is_turned_with_the_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(samples(3)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 150))
+    assert images.load_picture(tmp_path / "a.jpg").tags.dpi == (150, 300)
+
+
 def test_rounds_to_nearest_and_clips(tmp_path):
     x = np.array([[-0.5, 0.4 / 255, 0.6 / 255, 254.6 / 255, 1.5]])
     images.save(tmp_path / "a.png", x)
@@ -404,15 +444,16 @@ PLANE = np.zeros((5, 7, 1), np.float32)
 @pytest.mark.parametrize(
     "name, image, options, words",
     [
-        ("a.jpg", np.zeros((5, 7, 4)), {}, "transparency"),
+        ("a.jpg", np.zeros((5, 7, 4)), {}, r"transparency: save as .png, .tif, .tiff or .webp$"),
         ("a.jpg", IMAGE, {"alpha": PLANE}, "transparency"),
         ("a.bmp", IMAGE, {"alpha": PLANE}, "transparency"),
         ("a.xyz", IMAGE, {}, r"\.png, \.tif"),
         ("a", IMAGE, {}, r"\.png, \.tif"),
-        ("a.jpg", IMAGE, {"depth": 16}, "depth 8"),
-        ("a.webp", IMAGE, {"depth": 16}, "depth 8"),
-        ("a.png", IMAGE, {"depth": 32}, "depth 8 or 16"),
-        ("a.png", IMAGE, {"depth": 12}, "depth 8 or 16"),
+        ("a.jpg", IMAGE, {"depth": 16}, "JPEG cannot hold 16 bits: save as .png, .tif or .tiff$"),
+        ("a.jpg", np.zeros((5, 7, 2)), {"depth": 16}, "16 bits and transparency: save as .png"),
+        ("a.webp", IMAGE, {"depth": 16}, "WEBP cannot hold 16 bits"),
+        ("a.png", IMAGE, {"depth": 32}, "PNG cannot hold floats: save as .tif or .tiff$"),
+        ("a.png", IMAGE, {"depth": 12}, "must be 8, 16 or 32"),
         ("no/a.png", IMAGE, {}, "no folder"),
         ("old.png/a.png", IMAGE, {}, "no folder"),
         ("folder.png", IMAGE, {}, "is a folder"),

@@ -339,6 +339,19 @@ def test_offline_it_says_which_file_to_put_where(server, build, file):
     assert not list(server[2].iterdir())
 
 
+def test_of_a_failed_download_only_what_the_system_says_is_told(server, monkeypatch):
+    def wrapped(*_):
+        try:
+            raise OSError(-3, "Temporary failure in name resolution")
+        except OSError as error:
+            raise ValueError("HTTPSConnectionPool" * 20) from error
+
+    monkeypatch.setattr(weights, "_download", wrapped)
+    with pytest.raises(WeightsError, match=r"\(Temporary failure.*--weights PATH") as error:
+        weights.official("net-01234567.pth")
+    assert "HTTPS" not in str(error.value)
+
+
 def test_nothing_official_of_the_paper_s_alexnet():
     with pytest.raises(WeightsError, match=r"no official download.*caffemodel is converted"):
         features.alexnet("auto", form="caffe")

@@ -6,8 +6,9 @@ from pathlib import Path
 import jax
 import tyro
 
+import dipjax
 from dipjax import cache, images, memory, report
-from dipjax.cli import compare, features, impedance, sampling, tasks
+from dipjax.cli import compare, features, impedance, pipes, sampling, tasks, words
 from dipjax.cli import demo as demonstration
 from dipjax.cli.options import Output
 from dipjax.restoration import FitError
@@ -71,9 +72,22 @@ def main(argv: list[str] | None = None) -> int:
 
     0, 1 for a fit that failed (what there is is saved), 2 for bad input, 130 on Ctrl-C.
     """
+    with pipes.lenient():
+        return _status(sys.argv[1:] if argv is None else argv)
+
+
+def _status(argv: list[str]) -> int:
     try:
+        if argv == ["--version"]:
+            print(f"dipjax {dipjax.__version__}")
+            return 0
+        words.check(argv)
         cache.enable()
         app.cli(prog="dipjax", args=argv, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as exit:
+        if exit.code and (hint := words.hint(argv)):
+            print(f"dipjax: {hint}", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
         return 130
     except FitError as error:

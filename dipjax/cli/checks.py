@@ -1,6 +1,7 @@
 """What every command looks at before anything is computed; a mistake is a ValueError."""
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dipjax import images
@@ -25,17 +26,33 @@ def files(
         images.check_target(path, overwrite=overwrite, picture=picture)
 
 
+def folder(option: str, path: Path) -> None:
+    """What an option names is a folder that can be written into, or can be made; none is left."""
+    made: list[Path] = []
+    try:
+        for place in reversed([path, *path.parents]):
+            if not place.is_dir():
+                place.mkdir()
+                made.append(place)
+        if not os.access(path, os.W_OK):
+            raise ValueError(f"{option} {path}: cannot be written to")
+    except OSError as error:
+        reason = error.strerror
+        raise ValueError(f"{option} {path}: cannot be made a folder ({reason})") from error
+    finally:
+        for place in reversed(made):
+            place.rmdir()
+
+
 def sigma(value: float | None) -> None:
     """A level of noise, where one is given, is on the scale of the image."""
     if value is not None and not 0 < value <= 1:
         raise ValueError(f"--sigma {value}: must be in (0, 1], on the scale where white is 1")
 
 
-def settings(*, steps: int | None, seed: int, preset: str, presets: Collection[str]) -> None:
+def settings(*, steps: int | None, seed: int) -> None:
     """The settings that every fit has are in their ranges."""
     if steps is not None and not 1 <= steps <= 10**7:
         raise ValueError(f"--steps {steps}: must be from 1 to {10**7}")
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
-    if preset not in presets:
-        raise ValueError(f"--preset {preset}: unknown, must be {' or '.join(presets)}")

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
-from dipjax import comparison, figures, images, presets, report, tasks
+from dipjax import comparison, figures, images, report, tasks
 from dipjax.baselines import Missing, srresnet
 from dipjax.cli import checks
-from dipjax.cli.options import Output, load_reference
-from dipjax.cli.restoring import whole
+from dipjax.cli.options import Output, Preset, load_reference
+from dipjax.cli.restoring import tell_frames, whole
 from dipjax.comparison import Entry, Method
 from dipjax.operators import Kernel
 from dipjax.watch import Watch, total
@@ -25,11 +25,11 @@ def compare(
     output: Output,
     reference: Path | None = None,
     task: Literal["denoise", "super-resolve"] = "denoise",
-    factor: int = 4,
-    kernel: Kernel = "lanczos2",
+    factor: int | None = None,
+    kernel: Kernel | None = None,
     sigma: float | None = None,
     weights: Annotated[Path | None, arg(name="srresnet")] = None,
-    preset: str = "fast",
+    preset: Preset = "fast",
     steps: int | None = None,
     seed: int = 0,
     pictures: Path | None = None,
@@ -39,20 +39,20 @@ def compare(
 ):
     """Restore a picture by several methods, and draw all results into one figure.
 
-    Beside Deep Image Prior, to denoise: total variation (by dipjax and by scikit-image),
-    non-local means, non-local Bayes, BM3D; to enlarge: bicubic and, with its weights, a trained
-    SRResNet. What is not installed is left out, and said.
+    Beside Deep Image Prior, to denoise: total variation (by dipjax and, as Chambolle, by
+    scikit-image), non-local means, non-local Bayes, BM3D; to enlarge: bicubic and, with its
+    weights, a trained SRResNet. What is not installed is left out, and said.
 
     Args:
         input: the noisy or small picture; its transparency is left out.
         output: the figure, .png, .pdf, .svg or .jpg.
         reference: the true picture, to measure PSNR and SSIM against.
         task: what is wrong with the picture.
-        factor: by how much to enlarge, an integer from 2.
-        kernel: how the picture was made small; lanczos2 is close to bicubic.
+        factor: by how much to enlarge, an integer from 2; 4 if not given.
+        kernel: how the picture was made small; lanczos2, if not given, is close to bicubic.
         sigma: standard deviation of the noise, where white is 1; estimated if not given.
         weights: the file of a trained SRResNet (scripts/train_srresnet.py).
-        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
+        preset: best is slower, four fits or a wider network; paper is as published.
         steps: of the fit, in place of the preset's.
         seed: of all randomness.
         pictures: keep what each method made in this folder, such as total-variation.png.
@@ -66,11 +66,16 @@ def compare(
     written = [(path, None) for path in (output, json) if path]
     checks.files(read, written, overwrite=force)
     figures.check(output)
-    known = presets.PRESETS["denoise"]
-    checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
-    factor = factor if task == "super-resolve" else 1
+    checks.settings(steps=steps, seed=seed)
+    if pictures:
+        checks.folder("--pictures", pictures)
+    for option, value in (("--factor", factor), ("--kernel", kernel)):
+        if task == "denoise" and value is not None:
+            raise ValueError(f"{option} {value}: is of --task super-resolve; give that, too")
+    factor = 1 if task == "denoise" else 4 if factor is None else factor
     trained = None if weights is None else srresnet.load(weights)
     _check(y.shape, task, factor, sigma, trained)
+    tell_frames(picture, quiet)
     y = jnp.asarray(y)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     true = load_reference(reference, shape)
@@ -80,7 +85,9 @@ def compare(
         methods = comparison.denoisers(sigma)
         recipe = partial(tasks.denoise, **options)
     else:
-        options = {"factor": factor, "kernel": kernel} | ({} if sigma is None else {"sigma": sigma})
+        options = {"factor": factor, "kernel": kernel or "lanczos2"} | (
+            {} if sigma is None else {"sigma": sigma}
+        )
         methods = comparison.enlargers(factor, trained)
         recipe = partial(tasks.super_resolve, **options)
     watch, key = Watch(true, quiet), jax.random.key(seed)
@@ -91,14 +98,15 @@ def compare(
     places = {n: pictures / f"{n.lower().replace(' ', '-')}.png" for n in methods if pictures}
     plain = picture._replace(alpha=None, depth=min(picture.depth, 16))  # what PNG holds
     if pictures:
-        pictures.mkdir(exist_ok=True)
+        pictures.mkdir(parents=True, exist_ok=True)
     checks.files(read, written + [(path, plain) for path in places.values()], overwrite=force)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
     entries += _run(methods, y, true, watch)
     figures.save(output, figures.grid(comparison.views(entries, true)))
     for e in entries:
         if e.name in places:
-            images.save(places[e.name], e.image, depth=plain.depth, overwrite=force)
+            form = {"depth": plain.depth, "tags": plain.tags}
+            images.save(places[e.name], e.image, **form, overwrite=force)
     if json:
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))
     if not quiet:

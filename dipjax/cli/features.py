@@ -1,69 +1,28 @@
 """The command line of features: `dipjax invert` and `dipjax activate`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from dipjax import features, figures, images, inversion, report
-from dipjax.cli import checks
-from dipjax.cli.options import PLAIN, Output
+from dipjax.cli import networks
+from dipjax.cli.options import Output
 from dipjax.features import FeatureError, Network
 from dipjax.images import Picture
 from dipjax.watch import Watch, total
 
 Array = jax.Array
-Name = Literal[
-    "alexnet", "alexnet-caffe", "vgg16", "vgg19", "squeezenet", "squeezenet1.0", "squeezenet1.1"
-]
-
-NETWORKS: dict[str, Callable[..., Network]] = {
-    "alexnet": features.alexnet,
-    "alexnet-caffe": lambda weights: features.alexnet(weights, form="caffe"),
-    "vgg16": features.vgg16,
-    "vgg19": features.vgg19,
-    "squeezenet": features.squeezenet,
-    "squeezenet1.0": features.squeezenet,
-    "squeezenet1.1": lambda weights: features.squeezenet(weights, version="1.1"),
-}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What both commands take.
-
-    Attributes:
-        network: whose activations.
-        weights: a .safetensors, .npz or .pth file; downloaded once if not given.
-        size: height and width of the picture; 128, and for paper and appendix the network's own.
-        preset: "fast", "paper", "tv" or, to invert, "appendix".
-        steps: of each fit, in place of the preset's.
-        seed: of all randomness; the same seed gives the same picture.
-        json: write settings, times and results into this file.
-        force: replace files that exist already; the input is never replaced.
-        quiet: print nothing but errors.
-    """
-
-    network: Name
-    weights: Path | None = None
-    size: int | None = None
-    preset: str = "fast"
-    steps: int | None = None
-    seed: int = 0
-    json: Path | None = None
-    force: bool = False
-    quiet: bool = False
 
 
 def invert(
     input: Positional[Path],
     output: Output,
     layer: tuple[str, ...],
-    common: OmitArgPrefixes[Options],
+    common: OmitArgPrefixes[networks.ToInvert],
     together: bool = False,
     gram: bool = False,
     figure: Path | None = None,
@@ -80,15 +39,17 @@ def invert(
         gram: match Gram matrices instead of activations: the texture only.
         figure: draw the input and the result side by side into this file.
     """
+    if not layer:
+        raise ValueError("--layer: name at least one, such as conv4")
     picture = images.load_picture(input)
     row = len(layer) > 1 and not together
     if row and figure:
         raise ValueError("--figure: with several layers the output is a figure already")
-    _check_files(output, figure, common, input, row=row)
-    _check_options("invert_features", common)
-    phi = _network(common)
+    networks.check_files(output, figure, common, input, row=row)
+    networks.check_options(common)
+    phi = networks.network(common)
     groups = [layer] if together else [(name,) for name in dict.fromkeys(layer)]
-    x = features.centred(_rgb(picture), _size(common, phi))
+    x = features.centred(_rgb(picture), networks.size(common, phi))
     jax.eval_shape(lambda x: phi.activations(x, layer), x)  # raises before any fit
     statistics, results, records = "gram" if gram else "activations", {}, []
     watch = Watch(quiet=common.quiet)
@@ -101,7 +62,7 @@ def invert(
             statistics=statistics,
             preset=common.preset,
             driver=watch,
-            **_steps(common),
+            **networks.steps(common),
         )
         results[" + ".join(group)] = jnp.clip(result.image, 0, 1)
         error = _errors(phi, group, x, result.image)
@@ -123,7 +84,7 @@ def invert(
 
 def activate(
     output: Output,
-    common: OmitArgPrefixes[Options],
+    common: OmitArgPrefixes[networks.ToActivate],
     class_: Annotated[str | None, arg(name="class")] = None,
     layer: str | None = None,
     unit: int | None = None,
@@ -144,12 +105,12 @@ def activate(
         raise ValueError('give either --class "black swan", or --layer conv4 --unit 7')
     if class_ is None and (layer is None or unit is None):
         raise ValueError("--layer and --unit belong together, such as --layer conv4 --unit 7")
-    _check_files(output, None, common)
-    _check_options("maximize_activation", common)
+    networks.check_files(output, None, common)
+    networks.check_options(common)
     if class_ is not None:
-        features.class_index(class_)
-    phi = _network(common)
-    size, watch = _size(common, phi), Watch(quiet=common.quiet)
+        _check_class(class_)
+    phi = networks.network(common)
+    size, watch = networks.size(common, phi), Watch(quiet=common.quiet)
     result = inversion.maximize_activation(
         jax.random.key(common.seed),
         phi,
@@ -160,7 +121,7 @@ def activate(
         target=target,
         preset=common.preset,
         driver=watch,
-        **_steps(common),
+        **networks.steps(common),
     )
     image = jnp.clip(result.image, 0, 1)
     images.save(output, image, overwrite=common.force)
@@ -173,42 +134,20 @@ def activate(
     watch.conclude()
 
 
-# --- checks, before anything is computed ---------------------------------------------------
-
-
-def _check_files(output: Path, figure: Path | None, options: Options, *inputs: Path, row=False):
-    """Everything that will be written can be, and is nothing that is read."""
-    read = [*inputs, *([options.weights] if options.weights else [])]
-    pairs = ((output, None if row else PLAIN), (figure, None), (options.json, None))
-    written = [(path, held) for path, held in pairs if path]
-    checks.files(read, written, overwrite=options.force)
-    for path in (figure, output if row else None):
-        if path:
-            figures.check(path)
-
-
-def _check_options(task: str, options: Options) -> None:
-    presets = inversion.PRESETS[task]
-    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=presets)
-    if options.size is not None and not 1 <= options.size <= 4096:
-        raise ValueError(f"--size {options.size}: must be from 1 to 4096")
-
-
-def _network(options: Options) -> Network:
-    return NETWORKS[options.network](weights="auto" if options.weights is None else options.weights)
-
-
-def _size(options: Options, phi: Network) -> int:
-    return options.size or (phi.size if options.preset in ("paper", "appendix") else 128)
+def _check_class(name: str) -> None:
+    """Raise ValueError for what is no class, with the names that are nearest to it."""
+    try:
+        features.class_index(name)
+    except ValueError as error:
+        near = difflib.get_close_matches(name.lower(), features.classes(), 3, 0)
+        names = f"the nearest in spelling are {', '.join(map(repr, near))}"
+        message = str(error).replace("see features.classes()", names)
+        raise ValueError(f"--class: {message}") from error
 
 
 def _rgb(picture: Picture) -> Array:
     """Colour of any picture as three channels; transparency says nothing to a network."""
     return jnp.asarray(jnp.broadcast_to(picture.colour, (*picture.colour.shape[:2], 3)))
-
-
-def _steps(options: Options) -> dict[str, Any]:
-    return {} if options.steps is None else {"steps": options.steps}
 
 
 # --- what is said of a run -----------------------------------------------------------------
@@ -232,7 +171,9 @@ def _record(watch: Watch) -> dict[str, Any]:
     }
 
 
-def _finish(task: str, input: str | None, output: Path, phi: Network, options: Options, records):
+def _finish(
+    task: str, input: str | None, output: Path, phi: Network, options: networks.Options, records
+):
     record = {
         "task": task,
         "input": input,

@@ -42,7 +42,7 @@ def impedance(
             what is smooth is learnt sooner. Transparency is left out.
         output: the figure, .png, .pdf, .svg or .jpg.
         size: height and width of what is fitted.
-        preset: "fast" (a narrow network, 500 steps) or "paper" (the published one, 10000 steps).
+        preset: fast is a narrow network and 500 steps, paper the published one and 10000.
         steps: of each fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same curves.
         json: write settings, times and all curves into this file.
@@ -52,8 +52,7 @@ def impedance(
     picture = images.load_picture(input)
     checks.files([input], [(path, None) for path in (output, json) if path], overwrite=force)
     figures.check(output)
-    known = tasks.PRESETS["noise_impedance"]
-    checks.settings(steps=steps, seed=seed, preset=preset, presets=known)
+    checks.settings(steps=steps, seed=seed)
     if not 8 <= size <= 4096:
         raise ValueError(f"--size {size}: must be from 8 to 4096")
     x = features.centred(jnp.asarray(picture.colour), size)

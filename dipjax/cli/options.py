@@ -1,17 +1,15 @@
-"""The options that commands share, and what they name: files, a mask, a kernel."""
+"""The options that commands share, and the files that they name."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from tyro.conf import arg
 
-from dipjax import figures, images, kernels, presets
+from dipjax import figures, images
 from dipjax.cli import checks
 from dipjax.images import Picture
 
@@ -19,6 +17,7 @@ Array = jax.Array
 
 PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what is made, and not restored
 
+Preset = Literal["fast", "best", "paper"]
 Output = Annotated[Path, arg(aliases=["-o"])]
 Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
 
@@ -28,7 +27,7 @@ class Options:
     """What every task takes.
 
     Attributes:
-        preset: "fast", "best" (slower: four fits or a wider network) or "paper" (as published).
+        preset: best is slower, four fits or a wider network; paper is as published.
         steps: of the fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         members: fit so many times, each with its own randomness, and save the mean.
@@ -45,7 +44,7 @@ class Options:
         quiet: print nothing but errors.
     """
 
-    preset: str = "fast"
+    preset: Preset = "fast"
     steps: int | None = None
     seed: int = 0
     members: int = 1
@@ -55,14 +54,11 @@ class Options:
     json: Path | None = None
     force: bool = False
     tile: int | None = None
-    resume: Annotated[Path | None, tyro.conf.arg(aliases=["--tiles"])] = None
+    resume: Path | None = None
     quiet: bool = False
 
 
 COMMON = Options()
-
-
-# --- files ---------------------------------------------------------------------------------
 
 
 def check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
@@ -80,12 +76,11 @@ def check_files(output: Path, picture: Picture, options: Options, *inputs: Path 
         raise ValueError("--std: a single fit has none; give --members, at least 2")
     if options.tile is not None and options.members > 1:
         raise ValueError("--tile: a tile has one member at a time; leave out --members")
-    if options.resume and options.resume.exists() and not options.resume.is_dir():
-        raise ValueError(f"--resume {options.resume}: is no folder")
     if options.tile is not None and options.tile < 16:
         raise ValueError(f"--tile {options.tile}: must be at least 16")
-    known = presets.PRESETS["denoise"]
-    checks.settings(steps=options.steps, seed=options.seed, preset=options.preset, presets=known)
+    checks.settings(steps=options.steps, seed=options.seed)
+    if options.resume:
+        checks.folder("--resume", options.resume)
 
 
 def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
@@ -101,47 +96,6 @@ def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
     return jnp.asarray(reference)
 
 
-# --- what an option names -----------------------------------------------------------------
-
-
-def known_pixels(
-    picture: Picture, path: Path | None, alpha: bool, colour: str | None
-) -> np.ndarray:
-    """1 where the picture is known and 0 where it is missing, (H, W, 1)."""
-    if (path is not None) + alpha + (colour is not None) != 1:
-        raise ValueError("give one of --mask FILE, --mask-alpha and --mask-colour '#rrggbb'")
-    if alpha:
-        if picture.alpha is None:
-            raise ValueError("--mask-alpha: the input has no alpha channel; use another mask")
-        return (picture.alpha > 0.5).astype(np.float32)
-    if path is None:
-        distance = np.abs(picture.colour - _colour(colour or ""))
-        return (distance.max(-1, keepdims=True) > 0.5 / 255).astype(np.float32)
-    mask = images.load_picture(path).colour
-    check_size(path, "the mask", mask, picture)
-    return (mask.mean(-1, keepdims=True) > 0.5).astype(np.float32)
-
-
-def blur_kernel(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.Array:
-    """The kernel that one of the options names.
-
-    Raises:
-        ValueError: for none, several, or one that reaches farther than a side of the picture.
-    """
-    if sum(option is not None for option in (kernel, gaussian, disc, motion)) != 1:
-        raise ValueError(
-            "give one of --kernel FILE, --gaussian SIGMA, --disc RADIUS and --motion LENGTH ANGLE"
-        )
-    if kernel is not None:
-        return jnp.asarray(images.load_picture(kernel).colour.mean(-1))
-    reach = max(3 * (gaussian or 0), disc or 0, motion[0] / 2 if motion else 0)
-    if reach > side:
-        raise ValueError(f"a blur that reaches {reach:g} pixels: must be less than {side}")
-    if gaussian is not None:
-        return kernels.gaussian(gaussian)
-    return kernels.motion(*motion) if disc is None else kernels.disc(disc)
-
-
 def check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:
     """Raise ValueError where another picture has not the size of the input."""
     if x.shape[:2] != picture.colour.shape[:2]:
@@ -149,9 +103,3 @@ def check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:
         raise ValueError(
             f"{str(path)!r}: {what} is {sizes[0]}, the input {sizes[1]}; they must agree"
         )
-
-
-def _colour(text: str) -> np.ndarray:
-    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise ValueError(f"--mask-colour {text}: must be six hexadecimal digits such as '#ff00ff'")
-    return np.frombuffer(bytes.fromhex(text.removeprefix("#")), np.uint8) / np.float32(255)

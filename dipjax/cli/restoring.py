@@ -26,6 +26,12 @@ def whole(task: Callable, shape: tuple[int, int, int], factor: int = 1, *, advic
     return plan.generator
 
 
+def tell_frames(picture: Picture, quiet: bool) -> None:
+    """Of an animation, or a file of several pages, say what is left out."""
+    if picture.frames > 1 and not quiet:
+        print(f"{picture.frames} frames: the first is restored")
+
+
 def restore(
     name: str,
     picture: Picture,
@@ -41,6 +47,7 @@ def restore(
 
     The record has the task's keywords and, in place of those that it was made of, what was `said`.
     """
+    tell_frames(picture, options.quiet)
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
     reference = load_reference(options.reference, shape)
@@ -54,7 +61,8 @@ def restore(
     image, std, of_members = _fitted(task, key, (y, *data), plan, factor, options, watch)
 
     alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
-    images.save(output, image, alpha=alpha, depth=picture.depth, overwrite=options.force)
+    form = {"alpha": alpha, "depth": picture.depth, "tags": picture.tags}
+    images.save(output, image, **form, overwrite=options.force)
     if options.std and std is not None:
         images.save(options.std, _white_at_most(std), overwrite=options.force)
     record = {

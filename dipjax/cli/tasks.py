@@ -8,18 +8,17 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import images, kernels, noise, tasks
+from dipjax import images, noise, tasks
 from dipjax import spectrum as spectra
-from dipjax.cli import checks
+from dipjax.cli import checks, deblurring
+from dipjax.cli.masking import known_pixels
 from dipjax.cli.options import (
     COMMON,
     Options,
     Output,
     Polish,
-    blur_kernel,
     check_files,
     check_size,
-    known_pixels,
 )
 from dipjax.cli.restoring import restore
 from dipjax.objectives import TotalVariation
@@ -113,9 +112,11 @@ def inpaint(
     Args:
         input: the picture.
         output: where to save the result; the suffix chooses the format.
-        mask: a picture of the same size, white where the input is known, black where missing.
+        mask: a picture of the same size, white where the input is known, black where missing; of
+            black paint on a transparent layer what is painted is missing.
         mask_alpha: what is transparent in the input is missing.
-        mask_colour: what has this colour in the input is missing, such as "#ff00ff".
+        mask_colour: what has this colour in the input is missing, such as "#ff00ff" or magenta; in
+            a JPEG file, which blurs colours, what is within 60 of 255 of it, and pixels beside it.
         invert_mask: exchange known and missing.
         missing: what is, which chooses the settings: about half of the pixels, thin strokes as
             of text, nearly all, or a large hole.
@@ -123,8 +124,7 @@ def inpaint(
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
-    known = known_pixels(picture, mask, mask_alpha, mask_colour)
-    known = 1 - known if invert_mask else known
+    known = known_pixels(picture, mask, mask_alpha, mask_colour, inverted=invert_mask)
     picture = picture._replace(alpha=None) if mask_alpha else picture
     check_files(output, picture, common, input, mask)
     if not common.quiet:
@@ -172,42 +172,6 @@ def super_resolve(
     restore("super_resolve", picture, input, output, common, task, factor=factor)
 
 
-def deblur(
-    input: Positional[Path],
-    output: Output,
-    kernel: Path | None = None,
-    gaussian: float | None = None,
-    disc: float | None = None,
-    motion: tuple[float, float] | None = None,
-    sigma: float | None = None,
-    polish: Polish = True,
-    common: OmitArgPrefixes[Options] = COMMON,
-):
-    """Sharpen a picture whose blur is known. Give one of the four kernels.
-
-    Args:
-        input: the blurred picture.
-        output: where to save the result; the suffix chooses the format.
-        kernel: a picture of what a point of light has become, bright on black.
-        gaussian: standard deviation of a soft blur, in pixels.
-        disc: radius of the circles of a lens out of focus, in pixels.
-        motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
-            the horizontal.
-        sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
-            given.
-        polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
-            --preset paper, it is left alone.
-    """
-    picture = images.load_picture(input)
-    checks.sigma(sigma)
-    h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
-    given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion}
-    k = kernels.checked(blur_kernel(max(h, w), **given), (h, w))
-    check_files(output, picture, common, input, kernel)
-    task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
-    restore("deblur", picture, input, output, common, task, said=given)
-
-
 def flash_no_flash(
     input: Positional[Path],
     flash: Path,
@@ -253,7 +217,7 @@ COMMANDS = (
     remove_jpeg_artifacts,
     inpaint,
     super_resolve,
-    deblur,
+    deblurring.deblur,
     flash_no_flash,
     enhance,
 )

@@ -33,8 +33,9 @@ def arrays_of(weights: Weights, official: str | None) -> Arrays | Array:
         return files.load(weights)
     if official is None:
         raise WeightsError(
-            "there is no official download of this form of the network: give weights=PATH; "
-            "a .caffemodel is converted to .npz first (help(dipjax.weights) shows how)"
+            "there is no official download of this form of the network: give weights=PATH "
+            "(--weights PATH); a .caffemodel is converted to .npz first "
+            "(help(dipjax.weights) shows how)"
         )
     return files.load(files.official(official))
 

@@ -15,3 +15,4 @@ from dipjax.images.files import load as load
 from dipjax.images.files import load_picture as load_picture
 from dipjax.images.files import save as save
 from dipjax.images.files import write_bytes as write_bytes
+from dipjax.images.tags import Tags as Tags

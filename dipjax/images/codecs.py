@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dipjax.images import tags
 from dipjax.images.arrays import ImageError
+from dipjax.images.tags import NONE, ORIENTATION, Tags
 from dipjax.operators import Jpeg
 from dipjax.operators.orientation import UPRIGHT, upright
-
-_ORIENTATION = 0x0112  # the EXIF and TIFF tag
 
 
 class Format(NamedTuple):
@@ -67,7 +67,7 @@ def decode(data: bytes) -> np.ndarray:
         deep = image.format == "PNG" and depth == b"\x10" and not plain_grey
         x = _optional("imagecodecs").png_decode(data) if deep else _samples(image)
         # Asked after load(): PNG may store EXIF behind the pixels, TIFF has been turned by then.
-        return upright(x, image.getexif().get(_ORIENTATION, UPRIGHT))
+        return upright(x, image.getexif().get(ORIENTATION, UPRIGHT))
 
 
 def compression(data: bytes) -> Jpeg | None:
@@ -78,7 +78,7 @@ def compression(data: bytes) -> Jpeg | None:
     if data[:2] != b"\xff\xd8":
         return None
     with Image.open(io.BytesIO(data)) as image:
-        orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
+        orientation = image.getexif().get(ORIENTATION, UPRIGHT)
         header: Any = image  # of a class that Pillow keeps to itself
         names, across, down, tables = zip(*header.layer, strict=True)
         stored_as_rgb = header.info.get("adobe_transform") == 0 or bytes(names) == b"RGB"
@@ -144,22 +144,22 @@ def _decode_deep_tiff(data: bytes) -> np.ndarray:
             )
         x = page.asarray()
         x = np.moveaxis(x, 0, -1) if page.axes == "SYX" else x
-        orientation = page.tags.get(_ORIENTATION)
+        orientation = page.tags.get(ORIENTATION)
         x = x.reshape(page.imagelength, page.imagewidth, -1)
     return upright(x, UPRIGHT if orientation is None else orientation.value)
 
 
-def encode(samples: np.ndarray, format: Format) -> bytes:
+def encode(samples: np.ndarray, format: Format, kept: Tags = NONE) -> bytes:
     """The bytes of a file of samples `(H, W, C)`: uint8, uint16, or floats where it holds them."""
-    file = io.BytesIO()
+    file, kept = io.BytesIO(), kept.of(samples.shape[-1])
     grey = samples.shape[-1] == 1
     library = encoder(format, samples.shape[-1], 8 * samples.itemsize)
     if library is None:
         Image.fromarray(samples[..., 0] if grey else samples).save(
-            file, format.name, **format.options
+            file, format.name, **format.options, **tags.for_pillow(kept)
         )
     elif format is _PNG:
-        return library.png_encode(samples)
+        return tags.into_png(library.png_encode(samples), kept)
     else:
         library.imwrite(
             file,
@@ -167,6 +167,7 @@ def encode(samples: np.ndarray, format: Format) -> bytes:
             photometric="rgb" if samples.shape[-1] > 2 else "minisblack",
             planarconfig="contig",
             extrasamples=None if samples.shape[-1] == 3 else ["unassalpha"],
+            **tags.for_tifffile(kept),
         )
     return file.getvalue()
 

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dipjax.images.arrays import WHITE, ImageError, check, check_values, quantised
 from dipjax.images.codecs import FORMATS, Format, compression, decode, encode, encoder
+from dipjax.images.tags import NONE, Tags, read_tags
 from dipjax.operators import Jpeg
 
 
@@ -28,12 +29,16 @@ class Picture(NamedTuple):
         alpha: float32 `(H, W, 1)` in `[0, 1]`, or None where the file has no transparency.
         depth: bits a sample in the file: 8, 16, or 32 for floats.
         jpeg: what the file kept of the picture, where it is one of JPEG (see `operators.Jpeg`).
+        tags: the profile of its colours and its resolution, as far as the file has them.
+        frames: of the file, of an animation or of several pages; this is the first.
     """
 
     colour: np.ndarray
     alpha: np.ndarray | None
     depth: int
     jpeg: Jpeg | None = None
+    tags: Tags = NONE
+    frames: int = 1
 
 
 def load(path: str | os.PathLike[str]) -> np.ndarray:
@@ -41,9 +46,9 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
 
     Args:
         path: any file Pillow reads. Of an animation or a multi-page file the first frame is taken;
-            EXIF orientation is applied; palettes, CMYK and YCbCr become RGB; colour profiles are
-            ignored. More than 8 bits of colour need `dipjax[io]` in PNG and TIFF, and are lost
-            in the rarer formats (PPM, JPEG 2000, AVIF), of which Pillow gives 8.
+            EXIF orientation is applied; palettes, CMYK and YCbCr become RGB; samples are not
+            converted by a colour profile. More than 8 bits of colour need `dipjax[io]` in PNG and
+            TIFF, and are lost in the rarer formats (PPM, JPEG 2000, AVIF), of which Pillow gives 8.
 
     Returns:
         float32 `(H, W, C)` in `[0, 1]`; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. A
@@ -61,7 +66,8 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
 
     ```python
     picture = load_picture("in.png")
-    save("out.png", restore(picture.colour), alpha=picture.alpha, depth=picture.depth)
+    form = {"alpha": picture.alpha, "depth": picture.depth, "tags": picture.tags}
+    save("out.png", restore(picture.colour), **form)
     ```
 
     Args:
@@ -74,19 +80,19 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
         ImageError: as in `load`.
     """
     name = repr(os.fspath(path))
-    samples, jpeg = _read(path, name)
+    samples, jpeg, tags, frames = _read(path, name)
     if samples.size == 0:
         raise ImageError(f"{name}: has no pixels")
     check_values(samples, name)
     x = samples.astype(np.float32) / np.float32(WHITE.get(samples.dtype.name, 1))
     depth = {"uint8": 8, "uint16": 16}.get(samples.dtype.name, 32)
     if x.shape[-1] % 2:
-        return Picture(x, None, depth, jpeg)
-    return Picture(x[..., :-1], x[..., -1:], depth)
+        return Picture(x, None, depth, jpeg, tags, frames)
+    return Picture(x[..., :-1], x[..., -1:], depth, None, tags, frames)
 
 
-def _read(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, Jpeg | None]:
-    """The samples `(H, W, C)` of a file and its JPEG; every failure is one readable line."""
+def _read(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, Jpeg | None, Tags, int]:
+    """The samples `(H, W, C)` of a file, its JPEG, tags and frames; a failure is one clear line."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -96,7 +102,7 @@ def _read(path: str | os.PathLike[str], name: str) -> tuple[np.ndarray, Jpeg | N
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return decode(data), compression(data)
+            return decode(data), compression(data), *read_tags(data)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -119,6 +125,7 @@ def save(
     *,
     alpha: ArrayLike | None = None,
     depth: int = 8,
+    tags: Tags = NONE,
     overwrite: bool = True,
 ) -> None:
     """Write an image: clipped to `[0, 1]`, rounded to nearest, all of it or nothing.
@@ -131,6 +138,8 @@ def save(
         image: `(H, W)` or `(H, W, C)` with C = 1, 2 (grey and alpha), 3 or 4 (RGB and alpha).
         alpha: `(H, W)` or `(H, W, 1)`, joined to an image of one or three channels.
         depth: bits a sample: 8, 16 (PNG, TIFF), or 32 for floats (TIFF).
+        tags: of the picture that was restored (see `Picture`); those that the format or the number
+            of channels has no place for are left out.
         overwrite: whether a file of that name may be replaced.
 
     Raises:
@@ -142,7 +151,7 @@ def save(
         x = _join(image, alpha)
         format = _format(path, depth, alpha=x.shape[-1] % 2 == 0)
         _check_target(path, overwrite)
-        write_bytes(path, encode(quantised(x, depth), format))
+        write_bytes(path, encode(quantised(x, depth), format, tags))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except Exception as error:  # the system's refusals and the encoders' own limits
@@ -172,17 +181,19 @@ def check_target(
 
 
 def _format(path: Path, depth: int, alpha: bool) -> Format:
+    """The format of a suffix, where it holds such a picture; the message says which do."""
+    if depth not in (8, 16, 32):
+        raise ImageError(f"no format holds a depth of {depth} bits; it must be 8, 16 or 32")
     format = FORMATS.get(path.suffix.lower())
+    fitting = [s for s, f in FORMATS.items() if depth in f.depths and f.alpha >= alpha]
+    advice = f"save as {', '.join(fitting[:-1])} or {fitting[-1]}"
     if format is None:
-        raise ImageError(f"unknown suffix {path.suffix!r}; use one of {', '.join(FORMATS)}")
-    if depth not in format.depths:
-        choices = " or ".join(str(bits) for bits in format.depths)
-        raise ImageError(
-            f"{format.name} cannot hold depth {depth}; use depth {choices}, or .png for 16, "
-            ".tif for 16 and 32 (floats)"
-        )
-    if alpha and not format.alpha:
-        raise ImageError(f"{format.name} cannot hold transparency; use .png or drop alpha")
+        raise ImageError(f"unknown suffix {path.suffix!r}: {advice}")
+    bits = "floats" if depth == 32 else f"{depth} bits"
+    held = {bits: depth in format.depths, "transparency": format.alpha >= alpha}
+    missing = [what for what, holds in held.items() if not holds]
+    if missing:
+        raise ImageError(f"{format.name} cannot hold {' and '.join(missing)}: {advice}")
     return format
 
 

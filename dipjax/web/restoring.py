@@ -143,7 +143,7 @@ class Restorer:
             yield Shown(enlarged(seen(view.image)), view.text)
         assert view is not None  # the result is one
         file = self._file(Path(path).stem, picture.depth)
-        images.save(file, view.image, alpha=alpha, depth=picture.depth)
+        images.save(file, view.image, alpha=alpha, depth=picture.depth, tags=picture.tags)
         before = bicubic(y, tiles.factor_of(task))
         yield Shown(enlarged(seen(view.image)), view.text, enlarged(seen(before)), file)
 
