@@ -85,7 +85,7 @@ def checked(key: Array) -> Array:
         ValueError: for several.
     """
     shape, kind = getattr(key, "shape", ()), getattr(key, "dtype", None)
-    if not jnp.issubdtype(kind, jax.dtypes.prng_key):
+    if kind is None or not jnp.issubdtype(kind, jax.dtypes.prng_key):
         if kind != jnp.uint32 or not shape:
             raise TypeError(f"key {key!r}: must be one of jax.random, such as jax.random.key(0)")
         shape = shape[:-1]  # the older kind of key, an array of words

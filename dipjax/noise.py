@@ -6,15 +6,18 @@
     impulse     y = 0 or 1 with probability p       salt and pepper, else x
 
 Each draws anew for every entry, and clips to [0, 1] as a picture file does and as the published
-inputs are (see `clipping`). `level` is the way back, from a picture to the `sigma` of its white
-noise, and `lost` to the `p` of salt and pepper.
+inputs are (see `clipping`). A negative level raises `ValueError`, and what is no image. `level` is
+the way back, from a picture to the `sigma` of its white noise, and `lost` to the `p` of salt and
+pepper.
 """
 
+from functools import partial
 from itertools import pairwise
 from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
@@ -27,6 +30,11 @@ LOST = 0.025  # of the entries: more is salt and pepper
 STRIP = 2**22  # entries of a picture that are looked at together
 PARTS = 8  # of equally many entries, by whose brightness the level differs
 HIGH = 6 * 0.6745  # the median of |L * n| for n ~ N(0, 1)
+# Of 5 x 5 neighbours in unit white noise 0.999 have slopes below. Chosen of 1.75 to 3, as what
+# follows, on crops of sixty pictures with eleven kinds of noise, which tells nothing of PSNR.
+QUIET = 2.1
+FALL = 1.5  # of a level by the second look, at most
+LEAST, FEWEST = 0.05, 200  # of the entries count in any case, those with the gentlest slopes
 
 
 def gaussian(key: Array, x: Array, sigma: float) -> Array:
@@ -37,6 +45,7 @@ def gaussian(key: Array, x: Array, sigma: float) -> Array:
         x: an image (H, W, C) in [0, 1].
         sigma: standard deviation on the image's scale; "sigma 25" of the literature is 25 / 255.
     """
+    x, sigma = _given(x, sigma, "sigma")
     return _clip(x + sigma * jax.random.normal(key, x.shape, x.dtype))
 
 
@@ -48,6 +57,7 @@ def poisson(key: Array, x: Array, peak: float) -> Array:
         x: an image (H, W, C) in [0, 1].
         peak: photons of the value 1; the noise has variance `x / peak`.
     """
+    x, peak = _given(x, peak, "peak")
     return _clip(jax.random.poisson(key, peak * x).astype(x.dtype) / peak)
 
 
@@ -59,6 +69,7 @@ def speckle(key: Array, x: Array, sigma: float) -> Array:
         x: an image (H, W, C) in [0, 1].
         sigma: standard deviation of a white pixel.
     """
+    x, sigma = _given(x, sigma, "sigma")
     return _clip(x + sigma * x * jax.random.normal(key, x.shape, x.dtype))
 
 
@@ -70,26 +81,32 @@ def impulse(key: Array, x: Array, probability: float) -> Array:
         x: an image (H, W, C) in [0, 1].
         probability: of an entry to be lost, in [0, 1].
     """
+    x, probability = _given(x, probability, "probability")
     lost, value = jax.random.split(key)
     salt = jax.random.bernoulli(value, 0.5, x.shape).astype(x.dtype)
     return jnp.where(jax.random.bernoulli(lost, probability, x.shape), salt, x)
+
+
+def _given(x: ArrayLike, level: float, name: str) -> tuple[Array, float]:
+    """An image and the level of its noise, looked at where they are known."""
+    if not isinstance(level, Tracer) and not np.all(np.asarray(level) >= 0):
+        raise ValueError(f"{name} {level}: must not be negative")
+    return images.check(x), level
 
 
 def _clip(y: Array) -> Array:
     return jnp.clip(y, 0, 1)
 
 
-@jax.jit
 def level(y: ArrayLike) -> Array:
     """The standard deviation of the white noise of a picture (h, w, C), a scalar.
 
     `median |L * y| / (6 * 0.6745)` with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of the
-    picture (Immerkaer 1996, with the median for its mean); never less than a hundredth.
+    picture (Immerkaer 1996, with the median for its mean), where the picture is quiet; never less
+    than a hundredth.
     """
     y = images.check(y)
-    if min(y.shape[:2]) < 3:
-        return jnp.float32(0.01)
-    return jnp.maximum(jnp.median(_high_pass(y)) / HIGH, 0.01)
+    return jnp.float32(0.01) if min(y.shape[:2]) < 3 else jnp.maximum(_levels(y, 1)[1][0], 0.01)
 
 
 @jax.jit
@@ -105,18 +122,40 @@ def level_by_brightness(y: Array) -> Array:
     """
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
-    x = local_mean(y)
-    middle, size = x[1:-1, 1:-1].ravel(), _high_pass(y).ravel() / HIGH
-    size = size[jnp.argsort(middle)]
-    middle = jnp.sort(middle)
-    edges = [round(i * middle.size / PARTS) for i in range(PARTS + 1)]
-    halves = [slice(a, b) for a, b in pairwise(edges) if b > a]
-    light = jnp.stack([middle[part].mean() for part in halves])
-    levels = jnp.stack([jnp.median(size[part]) for part in halves])
-    return jnp.interp(x, light, jnp.maximum(levels, 0.001)).astype(y.dtype)
+    light, levels = _levels(y, PARTS)
+    return jnp.interp(local_mean(y), light, jnp.maximum(levels, 0.001)).astype(y.dtype)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="parts")
+def _levels(y: Array, parts: int) -> tuple[Array, Array]:
+    """The light of parts of the entries of a picture, and the level of noise in it (parts,).
+
+    Texture looks like noise. So a second look leaves out the entries whose 5 x 5 neighbours have
+    steeper slopes than noise of the level that the first has found, and of texture all over takes
+    the quietest twentieth. Where the picture is darkest black pixels alone would be quiet, so no
+    level falls by more than a third.
+
+        X. Liu, M. Tanaka, M. Okutomi, "Single-image noise level estimation for blind denoising",
+        IEEE Trans. Image Processing 22(12), 2013.
+    """
+    light, size, slopes = (a.ravel() for a in (local_mean(y)[1:-1, 1:-1], _noise(y), _slopes(y)))
+    order = jnp.argsort(light)
+    light, size, slopes = light[order], size[order], slopes[order]
+    edges = [round(i * light.size / parts) for i in range(parts + 1)]
+    within = [slice(a, b) for a, b in pairwise(edges) if b > a]
+    lights = jnp.stack([light[part].mean() for part in within])
+    first = jnp.stack([jnp.median(size[part]) for part in within])
+    steep = QUIET * jnp.interp(light, lights, first) ** 2
+
+    def second(part: slice) -> Array:
+        least = min(1.0, max(LEAST, FEWEST / (part.stop - part.start)))
+        quietest = jnp.quantile(slopes[part], least)
+        counts = slopes[part] <= jnp.maximum(steep[part], quietest)
+        return jnp.nanmedian(jnp.where(counts, size[part], jnp.nan))
+
+    return lights, jnp.maximum(first / FALL, jnp.stack([second(part) for part in within]))
+
+
 def lost(y: ArrayLike) -> Array:
     """The part of the entries that salt and pepper seems to have taken, a scalar in [0, 1].
 
@@ -127,7 +166,11 @@ def lost(y: ArrayLike) -> Array:
     Args:
         y: a picture (H, W, C) in [0, 1].
     """
-    y = images.check(y)
+    return _lost(images.check(y))
+
+
+@jax.jit
+def _lost(y: Array) -> Array:
     far = jnp.abs(y - jnp.median(_around(y), 0))
     sigma = jnp.median(far) / 0.6745
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
@@ -169,9 +212,18 @@ def _around(y: Array) -> Array:
     return jnp.stack([padded[a : a + h, b : b + w] for a in range(3) for b in range(3)])
 
 
-def _high_pass(y: Array) -> Array:
-    """`|L * y|` (h - 2, w - 2, C) with `L = (1, -2, 1)^T (1, -2, 1)`, which sees little of `x`."""
-    return jnp.abs(jnp.diff(jnp.diff(y, 2, 0), 2, 1))
+def _noise(y: Array) -> Array:
+    """`|L * y| / (6 * 0.6745)` (h - 2, w - 2, C), whose median is the level of white noise.
+
+    `L = (1, -2, 1)^T (1, -2, 1)` sees little of the picture.
+    """
+    return jnp.abs(jnp.diff(jnp.diff(y, 2, 0), 2, 1)) / HIGH
+
+
+def _slopes(y: Array) -> Array:
+    """The mean of `|D y|^2` over 5 x 5 neighbours (h - 2, w - 2, C), 1 for unit white noise."""
+    rows, columns = y[2:, 1:-1] - y[:-2, 1:-1], y[1:-1, 2:] - y[1:-1, :-2]
+    return local_mean((rows**2 + columns**2) / 4)
 
 
 def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:
@@ -184,6 +236,9 @@ def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, fl
     found = level(y) if sigma is None else sigma
     if isinstance(found, Tracer):
         return y, cast(float, found)
-    if not 0 < float(found) <= 10:
-        raise ValueError(f"sigma {found}: must be positive, on the scale where white is 1")
+    if jnp.ndim(found) or not 0 < float(found) <= 10:
+        raise ValueError(
+            f"sigma {found}: must be positive, one number on the scale where white is 1, on which "
+            "noise of 25 is 25 / 255"
+        )
     return y, float(found)

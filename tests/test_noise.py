@@ -87,3 +87,36 @@ def test_salt_and_pepper_is_seen_in_strips(key, part, seen, monkeypatch):
     y = noise.impulse(key, noise.gaussian(key, y, 0.02), part) if part else y
     monkeypatch.setattr(noise, "STRIP", 16 * 40 * 3)  # the last strip is of two rows
     assert noise.fidelity(y) == seen
+
+
+def test_texture_is_not_taken_for_noise(key):
+    """Of which a third of a picture is full: the noise was found to be of 7, not of 5."""
+    y = 0.5 + 5 / 255 * jax.random.normal(key, (64, 96, 1))
+    texture = y.at[:, 64:].add(0.2 * jax.random.normal(jax.random.key(1), (64, 32, 1)))
+    assert noise.level(texture) == pytest.approx(5 / 255, rel=0.15)
+    s = noise.level_by_brightness(texture)[:, :64]
+    np.testing.assert_allclose(jnp.median(s), 5 / 255, rtol=0.25)
+
+
+def test_noise_all_over_is_noise(key):
+    """Of which nothing is quieter than the rest."""
+    y = 0.5 + 0.1 * jax.random.normal(key, (64, 64, 1))
+    assert noise.level(y) == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("corrupt", [noise.gaussian, noise.poisson, noise.speckle, noise.impulse])
+def test_noise_for_pictures_of_integers_and_what_is_none(key, corrupt):
+    x = np.full((16, 16, 1), 51, np.uint8)
+    floats = jnp.asarray(x, jnp.float32) / 255
+    np.testing.assert_array_equal(corrupt(key, x, 0.5), corrupt(key, floats, 0.5))
+    with pytest.raises(ValueError, match="negative"):
+        corrupt(key, x, -0.5)
+    with pytest.raises(ValueError, match="NaN"):
+        corrupt(key, np.full((4, 4, 1), np.nan, np.float32), 0.5)
+
+
+@pytest.mark.parametrize("look", [noise.level, noise.lost])
+def test_no_noise_is_seen_in_what_is_no_picture(look):
+    for none in (np.full((8, 8, 1), np.nan), np.full((8, 8, 1), 200.0)):
+        with pytest.raises(ValueError, match="image"):
+            look(none)

@@ -219,3 +219,12 @@ def test_a_fit_cut_short_is_not_polished(key, stripes):
     y = Downsample(2)(stripes)
     image = dipjax.super_resolve(key, y, factor=2, driver=Ended()).image
     np.testing.assert_array_equal(image, blurred(stripes))
+
+
+def test_a_fit_that_is_off_where_there_is_little_noise_is_polished(key, stripes):
+    """By more than the noise, but by less than what is lost: it stood, below its input."""
+    s = jnp.full_like(stripes, 1 / 255)
+    y = stripes + s * jax.random.normal(key, stripes.shape)
+    x = 0.7 * stripes + 0.3 * blurred(stripes)
+    assert jnp.mean(jnp.abs(y - x) > 4 * s) > 0.2
+    assert psnr(polished(x, y, s), stripes) > psnr(x, stripes) + 10

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from dipjax import clipping, images, noise, stopping
+from dipjax import clipping, codes, images, noise, stopping
 from dipjax.fitting import fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
@@ -71,6 +71,7 @@ def denoise(
             or with a code.
         TypeError: for a regulariser that is no function of an image.
     """
+    codes.checked(key)  # before a long look at the noise
     y = images.check(y)
     sigma = None if sigma is None else noise.checked(y, sigma)[1]
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
