@@ -76,14 +76,16 @@ def show(*rows: Mapping[str, ArrayLike], file: str | None = None) -> None:
     pictures = [[(title, images.check(x, title)) for title, x in row.items()] for row in rows]
     if file:
         figures.check(Path(file))
-        figures.save(Path(file), figures.grid(pictures))
+    figure = figures.grid(pictures) if file or in_notebook() else None
+    if file:
+        figures.save(Path(file), figure)
     if not in_notebook():
         print(", ".join(title for row in pictures for title, _ in row))
         return
     from IPython.display import Image as Png  # pyright: ignore[reportMissingImports]
     from IPython.display import display  # pyright: ignore[reportMissingImports]
 
-    display(Png(figures.render(figures.grid(pictures), "png", dpi=100)))
+    display(Png(figures.render(figure, "png", dpi=100)))
 
 
 def in_notebook() -> bool:
