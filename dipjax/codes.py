@@ -70,14 +70,14 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
     """
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
-    code_key, key = jax.random.split(checked(key))
+    code_key, key = jax.random.split(one_key(key))
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
     if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
         raise ValueError("the code has values that are infinite or no number")
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
 
 
-def checked(key: Array) -> Array:
+def one_key(key: Array) -> Array:
     """The key of a fit, or an error that says what a key is.
 
     Raises:

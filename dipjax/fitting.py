@@ -125,7 +125,8 @@ def iterate(
     last state into a `Restoration`. The arguments are those of `fit`, and:
 
     Args:
-        every: steps between two yields.
+        every: steps between two yields, counted anew from a bad step. Where that neither divides
+            nor is a multiple of `guard.every`, an accelerator makes steps in vain.
         state: the `.state` of an earlier `Progress`, to go on from there: with the same key
             and settings the result is the same as without the interruption. Or what makes one of
             its shapes, such as `partial(checkpoints.load, path)`.
@@ -151,9 +152,10 @@ def iterate(
     if run.reason:
         yield _progress(run, run.image, run.average.mean)
     while not run.reason:
+        setbacks = int(run.kept.setbacks)
         run, image, average = _advance(key, run, objective, settings, length, due)
-        if run.reason or run.fit.step == due:
-            due += every
+        if run.reason or run.fit.step == due or run.kept.setbacks > setbacks:
+            due = int(run.fit.step) + every  # the guard counts from a bad step on, too
             yield _progress(run, image, average)
     _checked(finish(run))
 

@@ -20,7 +20,8 @@ PILOT = 0.3  # how much of the pilot is the fit; of .3 and .5, on pictures of sc
 # How much of the result is not the fit, and where: of .7, .85, 1 and .01, .03, .1, which differ by
 # .05 dB, on crops of kodim03, lena, peppers, bird, woman and flowers with noise of 25 and 50.
 POLISH, SMOOTH = 0.8, 0.05
-FAR, OUTLIERS = 0.2, 0.03  # 0.02 are in Poisson noise after a fit, 0.04 where 5 % of y are lost
+# Of the entries so many are beyond: 0.02 in Poisson noise, 0.04 where 5 % of y are lost.
+FAR, OUTLIERS = 0.2, 0.03
 
 # Of `refined`: chosen on the same six, boat and peppers256, for factors of 4 and 8 and half of the
 # pixels. On three of the six text gains 2 to 3 dB, a tenth of the pixels .4 to .9, a hole .1 to 1.
@@ -50,9 +51,9 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
 
     `g = s / mean(s)`, with `s` (H, W, C) the level of the noise, makes it the same everywhere, as
     the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where
-    they are black or white. Where many entries are beyond that level, as in salt and pepper, it is
-    no level, and the fit stands; as it does of a picture that has fewer patches than a group. Of
-    coloured noise `S` is the spectrum (see `dipjax.spectrum`).
+    they are black or white. Where many entries are farther from the fit than four levels and than
+    0.2, as in salt and pepper, it is no level, and the fit stands; as it does of a picture that has
+    fewer patches than a group. Of coloured noise `S` is the spectrum (see `dipjax.spectrum`).
     """
     if _few(y, **FIRST):
         return x
@@ -69,7 +70,7 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
         w = POLISH * v / (v + SMOOTH * noise)
         return jnp.clip(x + w * g * (z - x), 0, 1)
 
-    # Where there is little noise a fit is farther off than that, though by less than an outlier.
+    # 0.2, because where there is little noise a fit is itself off by more than four levels of it.
     beyond = jnp.mean(jnp.abs(y - x) > jnp.maximum(4 * s, FAR))
     return lax.cond(beyond < OUTLIERS, blend, lambda x: x, x)
 

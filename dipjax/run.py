@@ -146,12 +146,14 @@ def resume(state: Run, steps: int) -> Run:
     def room(curve: Array) -> Array:
         return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
 
-    going = (state.reason == Reason.RUNNING) | (state.reason == Reason.STEPS)
-    now = Reason.STEPS if int(state.fit.step) == steps else Reason.RUNNING
+    vain = _in_vain(state)
+    going = (state.reason == Reason.RUNNING) | (state.reason == Reason.STEPS) | vain
+    ended = jnp.where(vain, Reason.FAILED, Reason.STEPS)
+    now = ended if int(state.fit.step) == steps else Reason.RUNNING
     run = state._replace(
         loss=room(state.loss),
         error=room(state.error),
-        reason=jnp.where(going, jnp.int32(now), state.reason),
+        reason=jnp.where(going, now, state.reason).astype(jnp.int32),
     )
     return jax.tree.map(jnp.copy, run)
 

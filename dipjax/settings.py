@@ -79,4 +79,6 @@ def _look_at(generator: Any, optimizer: Any, stop: Any) -> None:
         hash(generator)
     except TypeError as error:
         kind = type(generator).__name__
-        raise TypeError(f"generator {kind}: has no hash, give tuples for its lists") from error
+        raise TypeError(
+            f"generator {kind}: has no hash, as one with lists or arrays; tuples have one"
+        ) from error

@@ -538,6 +538,7 @@ MISTAKES = {
     "inpaint in.png -o out.png": "give one of",
     "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
     "inpaint in.png -o out.png --mask-alpha": "no alpha channel",
+    "inpaint white.png -o out.png --mask-color white": "--mask-color white: no pixel is known",
     "inpaint in.png -o out.png --mask-colour rad": "--mask-color rad: must be such as",
     "inpaint in.png -o out.png --mask-color #12345678": "--mask-color #12345678: must be",
     "inpaint in.png -o out.png --mask-color #f0f": "--mask-color #f0f: no pixel has",
@@ -603,6 +604,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
         (["denoise", "", "-o", "out.png"], "input: the name is empty"),
         (["denoise", "-in.png", "-o", "out.png"], "given as ./-name"),
         (["denoise", "in.png", "true.png", "-o", "out.png"], "one picture at a time"),
+        (["denoise", "in.png", "out.png"], "the result is named by -o"),
     ],
 )
 def test_what_the_parser_does_not_say(folder, capsys, words, said):

@@ -245,7 +245,7 @@ def test_bad_options(key, objective, options, message):
         (dict(stop=stopping.windowed_variance), "stop <function"),
         (dict(optimizer=0.01), "optimizer 0.01.*optax.adam"),
         (dict(generator=Hourglass), "generator <class.*Hourglass()"),
-        (dict(generator=TINY.clone(widths=[4])), "tuples for its lists"),
+        (dict(generator=TINY.clone(widths=[4])), "has no hash.*tuples"),
         (dict(steps=3.0), "steps 3.0"),
     ],
 )

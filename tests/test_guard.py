@@ -61,7 +61,8 @@ def test_fit_keeps_the_points_that_iterate_keeps(key, objective, steps, every):
     """Whatever the number of steps, and how often one looks."""
     options = dict(jitter=nan_at(5), steps=steps)
     *between, last = iterate(key, objective, every=every, **options)
-    assert [p.step for p in between] == list(range(every, steps, every))
+    seen = [*range(every, 6, every), *range(6, steps, every)]  # step 5 is bad
+    assert [p.step for p in between] == seen
     result = fit(key, objective, **options)
     assert result.setbacks == 1
     np.testing.assert_allclose(result.loss, dipjax.finish(last.state).loss, rtol=1e-4)
@@ -84,6 +85,12 @@ def test_a_fit_without_a_good_step_has_failed(key, objective):
     """However few there are."""
     with pytest.raises(dipjax.FitError):
         fit(key, objective, steps=2, jitter=nan_at(0, 1))
+    with pytest.raises(dipjax.FitError) as caught:
+        for progress in iterate(key, objective, every=1, steps=2, jitter=nan_at(0, 1)):
+            state = copied(progress).state
+    assert caught.value.result.stop_reason == Reason.FAILED
+    *_, last = iterate(key, objective, every=1, steps=6, state=state)
+    assert last.state.reason == Reason.STEPS  # with more steps it goes on
 
 
 def test_a_nan_is_taken_back(key, objective):

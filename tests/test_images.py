@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from dipjax import images
 
@@ -380,6 +380,25 @@ def test_the_resolution_is_turned_with_the_picture(tmp_path):
     exif[0x0112] = 6
     Image.fromarray(samples(3)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 150))
     assert images.load_picture(tmp_path / "a.jpg").tags.dpi == (150, 300)
+
+
+def test_an_enlarged_picture_has_its_size_on_paper():
+    tags = images.Tags(b"profile", (300, 150))
+    assert tags.enlarged(4) == images.Tags(b"profile", (1200, 600))
+    assert images.Tags().enlarged(4) == images.Tags()
+
+
+@pytest.mark.parametrize("dpi", [1e9, "abc", 0.0])
+def test_a_resolution_that_is_none_is_left_out(tmp_path, dpi):
+    """Of a tag with anything in it; no file is unreadable for it, and none cannot be written."""
+    kind = 2 if isinstance(dpi, str) else 12  # text, or a double
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info.tagtype[282] = info.tagtype[283] = kind
+    info[282] = info[283] = dpi
+    Image.fromarray(samples(3)).save(tmp_path / "a.tif", tiffinfo=info)
+    picture = images.load_picture(tmp_path / "a.tif")
+    assert picture.tags.dpi is None
+    images.save(tmp_path / "a.png", picture.colour, tags=picture.tags)
 
 
 def test_rounds_to_nearest_and_clips(tmp_path):

@@ -109,8 +109,9 @@ def test_noise_for_pictures_of_integers_and_what_is_none(key, corrupt):
     x = np.full((16, 16, 1), 51, np.uint8)
     floats = jnp.asarray(x, jnp.float32) / 255
     np.testing.assert_array_equal(corrupt(key, x, 0.5), corrupt(key, floats, 0.5))
-    with pytest.raises(ValueError, match="negative"):
-        corrupt(key, x, -0.5)
+    for none in (-0.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match="must be from"):
+            corrupt(key, x, none)
     with pytest.raises(ValueError, match="NaN"):
         corrupt(key, np.full((4, 4, 1), np.nan, np.float32), 0.5)
 
@@ -120,3 +121,24 @@ def test_no_noise_is_seen_in_what_is_no_picture(look):
     for none in (np.full((8, 8, 1), np.nan), np.full((8, 8, 1), 200.0)):
         with pytest.raises(ValueError, match="image"):
             look(none)
+
+
+def test_a_chequered_corner_is_no_noise(key):
+    """It has no slopes, and is all that the level is looked for in."""
+    rows, columns = np.indices((64, 64))
+    y = 0.5 + 0.1 * np.sin(rows / 2)[..., None] + 0.1 * np.sin(columns / 2)[..., None]
+    y[:, 58:] = 0.4 + 0.2 * ((rows + columns) % 2)[:, 58:, None]
+    y = jnp.asarray(y) + 2 / 255 * jax.random.normal(key, (64, 64, 1))
+    assert noise.level(y) < 4 / 255
+    assert jnp.median(noise.level_by_brightness(y)) < 4 / 255
+
+
+def test_of_a_large_picture_strips_tell_the_level(key, monkeypatch):
+    y = 0.5 + 0.1 * jax.random.normal(key, (200, 64, 1))
+    whole = float(noise.level(y))
+    monkeypatch.setattr(noise, "STRIP", 64 * 64)
+    jax.clear_caches()
+    assert noise._strips(y).shape == (2, 32, 64, 1)
+    assert noise.level(y) == pytest.approx(whole, rel=0.05)
+    assert noise.level_by_brightness(y).shape == y.shape
+    jax.clear_caches()

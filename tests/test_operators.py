@@ -291,3 +291,17 @@ def test_an_adjoint_takes_the_shape_of_its_images_along(key):
 def test_the_adjoint_of_a_measurement_of_integers(A):
     u = np.full((4, 4, 1) if Downsample(2) == A else (8, 8, 1), 200, np.uint8)
     np.testing.assert_allclose(A.T(u), A.T(u.astype(np.float32)))
+
+
+def test_an_adjoint_keeps_the_shape_that_it_knows(key):
+    """Behind another operator of the same kind."""
+
+    def half(x):
+        return x[::2]
+
+    A, B = Lambda(half), Lambda(half)
+    B(jnp.zeros((7, 8, 1)))
+    x = jax.random.uniform(key, (9, 8, 1))
+    made = (B.T @ Lambda(lambda u: u[:4]) @ A)(x)
+    np.testing.assert_array_equal(made, B.T(A(x)[:4]))
+    assert made.shape == (7, 8, 1)

@@ -105,7 +105,7 @@ def compare(
     figures.save(output, figures.grid(comparison.views(entries, true)))
     for e in entries:
         if e.name in places:
-            form = {"depth": plain.depth, "tags": plain.tags}
+            form = {"depth": plain.depth, "tags": plain.tags.enlarged(factor)}
             images.save(places[e.name], e.image, **form, overwrite=force)
     if json:
         report.write_json(json, _record(input, task, preset, options, seed, watch, entries))

@@ -73,7 +73,7 @@ def blur_kernel(side: int, kernel: Path | None, gaussian, disc, motion) -> jax.A
         raise ValueError(f"{said}: the angle must be a number of degrees")
     reach = length * {"--gaussian": 3, "--disc": 1, "--motion": 0.5}[option]
     if reach > side:
-        raise ValueError(f"{said}: reaches {reach:g} pixels, which must be less than {side}")
+        raise ValueError(f"{said}: reaches {reach:g} pixels, but the picture has {side}")
     if option == "--motion":
         return kernels.motion(length, angle)
     return kernels.gaussian(length) if option == "--gaussian" else kernels.disc(length)

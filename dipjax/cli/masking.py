@@ -35,6 +35,9 @@ def known_pixels(
         known = ~_of_colour(picture, colour or "")
     else:
         known = _of_file(path, picture, inverted)
+    if np.all(known == inverted):
+        option = "--mask-alpha" if alpha else f"--mask-color {colour}"
+        raise ValueError(f"{option}: no pixel is known, there is nothing to start from")
     return (known ^ inverted).astype(np.float32)
 
 

@@ -32,8 +32,9 @@ class Options:
     Attributes:
         network: whose activations.
         weights: a .safetensors, .npz or .pth file; downloaded once if not given.
-        size: height and width of the picture; 128, and as published the network's own.
-        preset: how.
+        size: height and width of the picture; 128, or for paper and appendix what the network was
+            made for.
+        preset: the settings of the fit.
         steps: of each fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
         json: write settings, times and results into this file.
@@ -54,7 +55,7 @@ class Options:
 
 @dataclass(frozen=True)
 class ToInvert(Options):
-    """What both commands take.
+    """What `invert` takes.
 
     Attributes:
         preset: tv is pixels without a network, by total variation; paper and appendix are as
@@ -66,7 +67,7 @@ class ToInvert(Options):
 
 @dataclass(frozen=True)
 class ToActivate(Options):
-    """What both commands take.
+    """What `activate` takes.
 
     Attributes:
         preset: tv is pixels without a network, by total variation; paper is as published.

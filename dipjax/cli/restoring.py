@@ -61,7 +61,7 @@ def restore(
     image, std, of_members = _fitted(task, key, (y, *data), plan, factor, options, watch)
 
     alpha = picture.alpha if picture.alpha is None else bicubic(picture.alpha, factor)
-    form = {"alpha": alpha, "depth": picture.depth, "tags": picture.tags}
+    form = {"alpha": alpha, "depth": picture.depth, "tags": picture.tags.enlarged(factor)}
     images.save(output, image, **form, overwrite=options.force)
     if options.std and std is not None:
         images.save(options.std, _white_at_most(std), overwrite=options.force)

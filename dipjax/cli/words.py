@@ -23,6 +23,8 @@ def hint(words: Sequence[str]) -> str | None:
         return "a name that begins with a dash is given as ./-name"
     alone = (word for before, word in pairwise(["", *words]) if before[:1] != "-")
     if sum(_is_picture(word) for word in alone) > 1:
+        if not {"-o", "--output"} & {word.partition("=")[0] for word in words}:
+            return "the result is named by -o, such as -o restored.png"
         return "one picture at a time; several are a loop of the shell"
     return None
 

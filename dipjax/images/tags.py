@@ -4,7 +4,6 @@ They are handed on as they are: a restoration has the colours and the size on pa
 """
 
 import io
-import math
 import struct
 import zlib
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ ORIENTATION = 0x0112  # the EXIF and TIFF tag
 _RESOLUTION, _UNIT, _PROFILE = (282, 283), 296, 34675  # tags of TIFF
 _INCHES = {2: 1.0, 3: 2.54}  # by the unit of a TIFF: inches, centimetres
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # of a profile -> the channels that it is for
+MOST = 65535  # dots an inch, of a JPEG file
 _HEADER = 33  # bytes of a PNG, behind which its other chunks begin
 
 
@@ -35,6 +35,10 @@ class Tags(NamedTuple):
         """Without a profile that is for another number of channels."""
         space = (self.profile or b"")[16:20]
         return self if channels in _SPACES.get(space, ()) else self._replace(profile=None)
+
+    def enlarged(self, factor: int) -> "Tags":
+        """Of a picture of so many times the pixels along a side, of the same size on paper."""
+        return self._replace(dpi=self.dpi and (factor * self.dpi[0], factor * self.dpi[1]))
 
 
 NONE = Tags()
@@ -77,8 +81,11 @@ def _of_deep_tiff(data: bytes) -> tuple[Tags, int]:
 
 def _upright(dpi: Any, orientation: int | None) -> tuple[float, float] | None:
     """A resolution as two numbers, where it is one, of a picture that is turned upright."""
-    x, y = (float(value) for value in dpi)
-    if not (0 < x < math.inf and 0 < y < math.inf):
+    try:
+        x, y = (float(value) for value in dpi)
+    except (TypeError, ValueError):  # a tag of another type, which is no reason to read nothing
+        return None
+    if not (0 < x <= MOST and 0 < y <= MOST):
         return None
     return (y, x) if (orientation or UPRIGHT) > 4 else (x, y)  # columns stand for rows
 

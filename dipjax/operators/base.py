@@ -92,11 +92,12 @@ class Compose(Operator):
         object.__setattr__(self, "_shape", jnp.shape(x))
         u = self.inner(x)
         # Of `A.T @ A` both are one object until `jit` takes it apart: then the adjoint has another
-        # `A`, which has not seen the image.
+        # `A`, which has seen no image. One that looks the same has, most likely the same.
         for adjoint in _parts(self.outer):
             for part in _parts(self.inner):
                 if isinstance(adjoint, Adjoint) and _same(adjoint.of, part):
-                    object.__setattr__(adjoint.of, "_shape", part.shape)
+                    known = adjoint.of.shape or part.shape
+                    object.__setattr__(adjoint.of, "_shape", known)
         return self.outer(u)
 
     def domain(self, shape: Shape) -> Shape | None:

@@ -71,7 +71,7 @@ def denoise(
             or with a code.
         TypeError: for a regulariser that is no function of an image.
     """
-    codes.checked(key)  # before a long look at the noise
+    codes.one_key(key)  # before a long look at the noise
     y = images.check(y)
     sigma = None if sigma is None else noise.checked(y, sigma)[1]
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity

@@ -143,8 +143,10 @@ class Restorer:
             yield Shown(enlarged(seen(view.image)), view.text)
         assert view is not None  # the result is one
         file = self._file(Path(path).stem, picture.depth)
-        images.save(file, view.image, alpha=alpha, depth=picture.depth, tags=picture.tags)
-        before = bicubic(y, tiles.factor_of(task))
+        factor = tiles.factor_of(task)
+        tags = picture.tags.enlarged(factor)
+        images.save(file, view.image, alpha=alpha, depth=picture.depth, tags=tags)
+        before = bicubic(y, factor)
         yield Shown(enlarged(seen(view.image)), view.text, enlarged(seen(before)), file)
 
     def _file(self, stem: str, depth: int) -> Path:
