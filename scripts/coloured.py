@@ -69,13 +69,8 @@ def main(folder: Path | None = DATA) -> None:
     Args:
         folder: of the pictures, with all folders in it.
     """
-    if folder is None or not folder.is_dir():
-        print("there is no folder of pictures: give --folder", file=sys.stderr)
-        raise SystemExit(2)
     seen, all_of = Counter(), Counter()
-    patterns = OTHERS if folder == DATA else ("**/*",)
-    paths = (path for pattern in patterns for path in sorted(folder.glob(pattern)))
-    for i, x in enumerate(crop for path in paths for crop in crops(path)):
+    for i, x in enumerate(all_crops(folder)):
         of = "colour" if x.shape[-1] == 3 else "grey"
         for kind, degrade in KINDS.items():
             if of == "colour" or "camera" not in kind:
@@ -86,6 +81,16 @@ def main(folder: Path | None = DATA) -> None:
     print(
         tables.markdown({k: {of: cells.get((k, of)) for of in ("colour", "grey")} for k in KINDS})
     )
+
+
+def all_crops(folder: Path | None) -> Iterator[Array]:
+    """Those of all pictures of a folder; of ours, where no threshold of the spectrum was chosen."""
+    if folder is None or not folder.is_dir():
+        print("there is no folder of pictures: give --folder", file=sys.stderr)
+        raise SystemExit(2)
+    patterns = OTHERS if folder == DATA else ("**/*",)
+    for path in (path for pattern in patterns for path in sorted(folder.glob(pattern))):
+        yield from crops(path)
 
 
 def crops(path: Path) -> Iterator[Array]:

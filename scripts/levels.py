@@ -9,7 +9,6 @@ noise itself: on average, in absolute value, and at most either way. `first` is 
 would tell, which takes texture for noise.
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from statistics import fmean
 import jax
 import jax.numpy as jnp
 import tyro
-from coloured import OTHERS, crops
+from coloured import all_crops
 from experiments import tables
 from experiments.pictures import DATA
 
@@ -40,12 +39,7 @@ def main(folder: Path | None = DATA) -> None:
     Args:
         folder: of the pictures, with all folders in it.
     """
-    if folder is None or not folder.is_dir():
-        print("there is no folder of pictures: give --folder", file=sys.stderr)
-        raise SystemExit(2)
-    patterns = OTHERS if folder == DATA else ("**/*",)
-    paths = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    pictures = [x for path in paths for x in crops(path) if len(x) == SIDE]
+    pictures = [x for x in all_crops(folder) if len(x) == SIDE]
     rows: dict[str, dict[str, str]] = {kind: {"crops": f"{len(pictures)}"} for kind in KINDS}
     for look, fall in {"": noise.FALL, "first ": 1.0}.items():  # 1: a level may not fall
         for kind, degrade in KINDS.items():
