@@ -4,6 +4,7 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 """
 
 from dipjax import baselines as baselines
+from dipjax import blind as blind
 from dipjax import checkpoints as checkpoints
 from dipjax import clipping as clipping
 from dipjax import codes as codes

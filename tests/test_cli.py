@@ -14,7 +14,7 @@ from command import run
 from PIL import Image, ImageCms
 
 import dipjax
-from dipjax import cli, drivers, fitting, images, kernels, memory, report, tasks
+from dipjax import blind, cli, drivers, fitting, images, kernels, memory, report, tasks
 from dipjax.cli import masking
 from dipjax.generators import Hourglass
 from dipjax.watch import Watch
@@ -214,6 +214,16 @@ def test_options_of_deblur_reach_the_task(folder):
         assert run(f"deblur in.png -o out.png --force {option}") == 0
         expected = dipjax.deblur(key, y, k).image
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1.5 / 255)
+
+
+def test_a_kernel_that_nobody_knows_is_seen_and_saved(folder, capsys):
+    assert run("deblur in.png -o a.png --blind 3 --kernel-output k.png --json a.json") == 0
+    assert "of 3 x 3 have light" in capsys.readouterr().out
+    k = blind.kernel(images.load("in.png"), 3)
+    np.testing.assert_allclose(images.load("k.png")[..., 0], k / k.max(), atol=0.51 / 255)
+    assert json.loads((folder / "a.json").read_text())["options"] == {"blind": 3, "polish": True}
+    assert run("deblur in.png -o b.png --kernel k.png") == 0
+    np.testing.assert_allclose(images.load("b.png"), images.load("a.png"), atol=3 / 255)
 
 
 @pytest.mark.slow
@@ -563,6 +573,12 @@ MISTAKES = {
     "deblur in.png -o out.png --disc 0": "--disc 0: must be a positive number of pixels",
     "deblur in.png -o out.png --gaussian nan": "--gaussian nan: must be",
     "deblur in.png -o out.png --motion -5 20": "--motion -5 20: must be",
+    "deblur in.png -o out.png --disc 1 --blind 3": "give one of",
+    "deblur in.png -o out.png --blind 2": "--blind 2: a kernel of 2 pixels: must be",
+    "deblur in.png -o out.png --blind 4": "--blind 4: a kernel of 5 pixels: cannot be seen",
+    "deblur large.png -o out.png --blind 11 --tile 16": "cannot be seen in 16 x 16 pixels",
+    "deblur in.png -o out.png --blind 3 --kernel-output out.png": "is given twice",
+    "deblur in.png -o out.png --blind 3 --kernel-output true.png": "exists already",
     "deblur in.png -o out.png --motion 5 inf": "--motion 5 inf: the angle must be",
     "deblur in.png -o out.png --motion 8 0": "must not be larger",
     "deblur in.png -o out.png --disc 1e9": "--disc 1e+09: reaches 1e+09 pixels",

@@ -61,11 +61,26 @@ class Options:
 COMMON = Options()
 
 
-def check_files(output: Path, picture: Picture, options: Options, *inputs: Path | None) -> None:
-    """Everything that the run will write can be written, and is nothing that it reads."""
+def check_files(
+    output: Path,
+    picture: Picture,
+    options: Options,
+    *inputs: Path | None,
+    also: Path | None = None,
+) -> None:
+    """Everything that the run will write can be written, and is nothing that it reads.
+
+    `also` is one more picture that it writes, without alpha and of 8 bits, or None.
+    """
     read = [path for path in (*inputs, options.reference) if path]
     plain = picture._replace(alpha=None, depth=8)
-    pairs = ((output, picture), (options.std, plain), (options.figure, None), (options.json, None))
+    pairs = (
+        (output, picture),
+        (options.std, plain),
+        (also, plain),
+        (options.figure, None),
+        (options.json, None),
+    )
     written = [(path, held) for path, held in pairs if path]
     checks.files(read, written, overwrite=options.force)
     if options.figure:

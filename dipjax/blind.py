@@ -1,0 +1,235 @@
+"""The kernel of a blur that nobody knows, seen in the blurred picture alone.
+
+    min_{x, k}  |k * x - y|^2 + lam |grad x|_0 + gamma |k|^2,       k >= 0,  sum k = 1
+
+A blur makes an edge wide. `x`, a cartoon of the picture with as few edges as will do, tells `k`, by
+its gradients alone, and `k` tells the next `x`, from a coarse scale, where the blur is small, to
+the finest. The cartoon is then thrown away: `deblur` fits a picture to the kernel.
+
+L. Xu, S. Zheng, J. Jia, "Unnatural L0 sparse representation for natural image deblurring", CVPR
+2013; scales and kernels as in S. Cho, S. Lee, "Fast motion deblurring", SIGGRAPH Asia 2009.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.image import scale_and_translate
+from jax.scipy.sparse.linalg import cg
+from jax.typing import ArrayLike
+
+from dipjax import images
+
+Array = jax.Array
+
+PART = 512  # pixels of a side that are looked at
+FINER = math.sqrt(2)  # from scale to scale
+COARSEST = 5  # the side of the kernel there
+TURNS = 5  # of `x` and `k` at each scale
+EDGES, EDGES_LEAST, FEWER = 4e-3, 1e-4, 1.1  # lam, its end, and by how much it falls each turn
+RIDGE = 2.0  # gamma, for the sum over all pixels
+STIFFEST = 1e5  # the last weight between the gradients and what stands for them
+FAINT = 0.05  # of the brightest entry of a kernel; what is less is none
+SPECK = 0.1  # of the light; what hangs together and has less is none
+
+
+def kernel(y: ArrayLike, side: int) -> Array:
+    """The kernel `k` of a blur that is the same all over the picture.
+
+        k = dipjax.blind.kernel(y, 25)
+        sharp = dipjax.deblur(key, y, k)
+
+    It is seen at edges, of all directions, in a part of 512 x 512 pixels that has most of them.
+    Where a picture as a whole has gone cannot be seen: the middle of the light is put in the
+    middle. Pure, as all that is traced here: `jax.vmap(blind.kernel, (0, None))` sees several.
+
+    Args:
+        y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
+        side: of the kernel in pixels; may be too large, by half, but not too small. An even one is
+            made odd.
+
+    Returns:
+        (side, side), of the sum 1, without negative entries.
+
+    Raises:
+        ValueError: for a picture of another shape or range, or a side that is less than 3 or more
+            than half of the picture's.
+    """
+    y = images.check(y).mean(-1)
+    sides = _sides(checked(side, y.shape))
+    return _seen(_busiest(y), sides)
+
+
+def checked(side: int, shape: tuple[int, ...]) -> int:
+    """The odd side of a kernel that can be seen in a picture of this shape.
+
+    Raises:
+        ValueError: for one that is less than 3 or more than half of the picture's.
+    """
+    if side != int(side) or side < 3:
+        raise ValueError(f"a kernel of {side} pixels: must be a whole number, at least 3")
+    side = int(side) | 1
+    if 2 * side > min(shape[:2]):
+        raise ValueError(
+            f"a kernel of {side} pixels: cannot be seen in {shape[1]} x {shape[0]} pixels, only in "
+            "twice as many on each side; give fewer"
+        )
+    return side
+
+
+def _busiest(y: Array) -> Array:
+    """The part of a large picture where it varies most, of windows that overlap."""
+    h, w = (min(n, PART) for n in y.shape)
+    varies = sum(g**2 for g in _gradient(y))
+    stride = (PART // 4, PART // 4)
+    windows = lax.reduce_window(varies, y.dtype.type(0), lax.add, (h, w), stride, "VALID")
+    i, j = jnp.unravel_index(windows.argmax(), windows.shape)
+    return lax.dynamic_slice(y, (i * stride[0], j * stride[1]), (h, w))
+
+
+@partial(jax.jit, static_argnames="sides")
+def _seen(y: Array, sides: tuple[int, ...]) -> Array:
+    """From the coarsest scale to the finest."""
+    k, lam = jnp.array([[0.5, 0.5, 0]], y.dtype), jnp.asarray(EDGES, y.dtype)
+    for i, side in reversed(list(enumerate(sides))):
+        k = _around(k, side) if side == sides[-1] else _scaled(k, FINER, (side, side))
+        k, lam = _at_scale(_shrunk(y, i), k / k.sum(), lam)
+    return k
+
+
+def _shrunk(y: Array, i: int) -> Array:
+    by = FINER**-i
+    return _scaled(y, by, [int(n * by) for n in y.shape])
+
+
+def _sides(side: int) -> tuple[int, ...]:
+    """Of the kernel from the finest to the coarsest scale, all odd."""
+    scales = max(0, math.floor(math.log(side / COARSEST, FINER))) + 1
+    return tuple(math.ceil(side / FINER**i) // 2 * 2 + 1 for i in range(scales))
+
+
+def _at_scale(y: Array, k: Array, lam: Array) -> tuple[Array, Array]:
+    """The kernel at one scale, and what weighs its edges behind it."""
+    side = k.shape[0]
+    periodic = _periodic(y, side)
+
+    def turn(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        k, lam = carry
+        x = _cartoon(periodic, k, lam)[: y.shape[0], : y.shape[1]]
+        new = _kernel(x, y, side)
+        k = jnp.where(new.sum() > 0, _without_specks(new), k)  # none is seen where no edge is
+        return k, jnp.maximum(lam / FEWER, EDGES_LEAST)
+
+    k, lam = lax.fori_loop(0, TURNS, turn, (k, lam))
+    return _centred(k), lam
+
+
+def _around(k: Array, side: int) -> Array:
+    """A kernel in the middle of a larger one."""
+    h, w = ((side - n) // 2 for n in k.shape)
+    return jnp.pad(k, ((h, h), (w, w)))
+
+
+def _scaled(v: Array, by: float, shape: Sequence[int]) -> Array:
+    """About the middle."""
+    at = jnp.array([(n - m * by) / 2 for n, m in zip(shape, v.shape, strict=True)])
+    return scale_and_translate(v, shape, (0, 1), jnp.full(2, by), at, "linear")
+
+
+def _periodic(y: Array, side: int) -> Array:
+    """The picture, and behind it what leads from its end to its beginning, for the FFT."""
+    for _ in range(2):
+        more = [(0, 2 * side), (0, 0)]
+        t = jnp.linspace(0, 1, 2 * side + 2)[1:-1, None]
+        behind = jnp.pad(y, more, "reflect")[-2 * side :]
+        before = jnp.pad(y, [more[0][::-1], more[1]], "reflect")[: 2 * side]
+        y = jnp.concatenate([y, (1 - t) * behind + t * before]).T
+    return y
+
+
+def _cartoon(y: Array, k: Array, lam: Array) -> Array:
+    """`argmin_x |k * x - y|^2 + lam |grad x|_0`, where `g` stands for the gradient:
+
+    `min_{x, g} |k * x - y|^2 + beta |grad x - g|^2 + lam |g|_0`, `beta` doubled again and again.
+    """
+    K = _spectrum(k, y.shape)
+    D = [_spectrum(d, y.shape) for d in _differences(y.dtype)]
+    KY, KK = jnp.conj(K) * jnp.fft.rfft2(y), jnp.abs(K) ** 2
+    DD = sum(jnp.abs(d) ** 2 for d in D)
+
+    def stiffer(carry):
+        x, beta = carry
+        X = jnp.fft.rfft2(x)
+        g = jnp.stack([jnp.fft.irfft2(d * X, y.shape) for d in D])
+        g = jnp.where((g**2).sum(0) < lam / beta, 0, g)
+        G = jnp.fft.rfft2(g)
+        DG = sum(jnp.conj(d) * g for d, g in zip(D, G, strict=True))
+        return jnp.fft.irfft2((KY + beta * DG) / (KK + beta * DD), y.shape), 2 * beta
+
+    return lax.while_loop(lambda carry: carry[1] < STIFFEST, stiffer, (y, 2 * lam))[0]
+
+
+def _kernel(x: Array, y: Array, side: int) -> Array:
+    """`argmin_k |k * grad x - grad y|^2 + gamma |k|^2`, without what is faint."""
+    around = [(0, side), (0, side)]
+    gx, gy = (jnp.stack([jnp.pad(g, around) for g in _gradient(v)]) for v in (x, y))
+    shape = gx.shape[1:]
+    X, Y = jnp.fft.rfft2(gx), jnp.fft.rfft2(gy)
+    XX = (jnp.abs(X) ** 2).sum(0)
+
+    def cut(K: Array) -> Array:
+        k = jnp.fft.irfft2(K, shape)
+        return jnp.roll(k, (side // 2, side // 2), (0, 1))[:side, :side]
+
+    def normal(k: Array) -> Array:
+        return cut(XX * _spectrum(k, shape)) + RIDGE * k
+
+    start = jnp.full((side, side), 1 / side**2, x.dtype)
+    k, _ = cg(normal, cut((jnp.conj(X) * Y).sum(0)), start, tol=1e-6, maxiter=20)
+    return jnp.where(k < FAINT * k.max(), 0, k)
+
+
+def _gradient(v: Array) -> tuple[Array, Array]:
+    return jnp.diff(v, axis=0, append=v[-1:]), jnp.diff(v, axis=1, append=v[:, -1:])
+
+
+def _differences(dtype) -> tuple[Array, Array]:
+    d = jnp.array([[1, -1, 0]], dtype)
+    return d.T, d
+
+
+def _spectrum(k: Array, shape: tuple[int, ...]) -> Array:
+    """Of a kernel seen at its middle."""
+    h, w = k.shape
+    whole = jnp.zeros(shape, k.dtype).at[:h, :w].set(k)
+    return jnp.fft.rfft2(jnp.roll(whole, (-(h // 2), -(w // 2)), (0, 1)))
+
+
+def _without_specks(k: Array) -> Array:
+    """What hangs together, also by corners, and has little of the light, is left out."""
+    k, bright = k / k.sum(), k > 0
+    own = jnp.arange(1, k.size + 1).reshape(k.shape)
+
+    def spread(carry):
+        part, _ = carry
+        wide = lax.reduce_window(part, 0, lax.max, (3, 3), (1, 1), "SAME")
+        wide = jnp.where(bright, wide, 0)
+        return wide, jnp.any(wide != part)
+
+    part, _ = lax.while_loop(lambda c: c[1], spread, (jnp.where(bright, own, 0), jnp.array(True)))
+    light = jax.ops.segment_sum(k.ravel(), part.ravel(), k.size + 1)
+    kept = jnp.where(light[part] < SPECK, 0, k)
+    return jnp.where(kept.sum() > 0, kept / kept.sum(), k)
+
+
+def _centred(k: Array) -> Array:
+    """With the middle of its light in the middle, to a pixel."""
+    side = k.shape[0]
+    i = jnp.arange(side)
+    middle = jnp.array([(k.sum(1) * i).sum(), (k.sum(0) * i).sum()])
+    start = jnp.round(middle).astype(int) + side - side // 2
+    k = lax.dynamic_slice(jnp.pad(k, side), start, (side, side))
+    return k / k.sum()
