@@ -21,7 +21,8 @@ from jax.image import scale_and_translate
 from jax.scipy.sparse.linalg import cg
 from jax.typing import ArrayLike
 
-from dipjax import images
+from dipjax import images, noise
+from dipjax.baselines import nonlocal_bayes
 
 Array = jax.Array
 
@@ -33,7 +34,6 @@ EDGES, EDGES_LEAST, FEWER = 4e-3, 1e-4, 1.1  # lam, its end, and by how much it 
 RIDGE = 2.0  # gamma, for the sum over all pixels
 STIFFEST = 1e5  # the last weight between the gradients and what stands for them
 FAINT = 0.05  # of the brightest entry of a kernel; what is less is none
-SPECK = 0.1  # of the light; what hangs together and has less is none
 
 
 def kernel(y: ArrayLike, side: int) -> Array:
@@ -58,9 +58,9 @@ def kernel(y: ArrayLike, side: int) -> Array:
         ValueError: for a picture of another shape or range, or a side that is less than 3 or more
             than half of the picture's.
     """
-    y = images.check(y).mean(-1)
+    y = images.check(y)
     sides = _sides(checked(side, y.shape))
-    return _seen(_busiest(y), sides)
+    return _seen(_denoised(_busiest(y.mean(-1))), sides)
 
 
 def checked(side: int, shape: tuple[int, ...]) -> int:
@@ -88,6 +88,13 @@ def _busiest(y: Array) -> Array:
     windows = lax.reduce_window(varies, y.dtype.type(0), lax.add, (h, w), stride, "VALID")
     i, j = jnp.unravel_index(windows.argmax(), windows.shape)
     return lax.dynamic_slice(y, (i * stride[0], j * stride[1]), (h, w))
+
+
+def _denoised(y: Array) -> Array:
+    """By groups of alike patches, which leave a blur as it is: noise has edges of its own."""
+    y = y[..., None]
+    s = noise.level_by_brightness(y)
+    return nonlocal_bayes(y, sigma=jnp.sqrt((s**2).mean()))[..., 0]
 
 
 @partial(jax.jit, static_argnames="sides")
@@ -120,8 +127,8 @@ def _at_scale(y: Array, k: Array, lam: Array) -> tuple[Array, Array]:
         k, lam = carry
         x = _cartoon(periodic, k, lam)[: y.shape[0], : y.shape[1]]
         new = _kernel(x, y, side)
-        k = jnp.where(new.sum() > 0, _without_specks(new), k)  # none is seen where no edge is
-        return k, jnp.maximum(lam / FEWER, EDGES_LEAST)
+        k = jnp.where(new.sum() > 0, new, k)  # none is seen where no edge is
+        return k / k.sum(), jnp.maximum(lam / FEWER, EDGES_LEAST)
 
     k, lam = lax.fori_loop(0, TURNS, turn, (k, lam))
     return _centred(k), lam
@@ -206,23 +213,6 @@ def _spectrum(k: Array, shape: tuple[int, ...]) -> Array:
     h, w = k.shape
     whole = jnp.zeros(shape, k.dtype).at[:h, :w].set(k)
     return jnp.fft.rfft2(jnp.roll(whole, (-(h // 2), -(w // 2)), (0, 1)))
-
-
-def _without_specks(k: Array) -> Array:
-    """What hangs together, also by corners, and has little of the light, is left out."""
-    k, bright = k / k.sum(), k > 0
-    own = jnp.arange(1, k.size + 1).reshape(k.shape)
-
-    def spread(carry):
-        part, _ = carry
-        wide = lax.reduce_window(part, 0, lax.max, (3, 3), (1, 1), "SAME")
-        wide = jnp.where(bright, wide, 0)
-        return wide, jnp.any(wide != part)
-
-    part, _ = lax.while_loop(lambda c: c[1], spread, (jnp.where(bright, own, 0), jnp.array(True)))
-    light = jax.ops.segment_sum(k.ravel(), part.ravel(), k.size + 1)
-    kept = jnp.where(light[part] < SPECK, 0, k)
-    return jnp.where(kept.sum() > 0, kept / kept.sum(), k)
 
 
 def _centred(k: Array) -> Array:

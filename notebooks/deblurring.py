@@ -52,19 +52,32 @@ pictures = {"blurred": y, "sharpened": sharp.image, "true": x}
 dipjax.show({f"{name}: {psnr(image, x):.2f} dB": image for name, image in pictures.items()})
 
 # %% [markdown]
-# ## How far out of focus?
-# Of a photo of yours nobody knows. Try: what is taken for too little stays soft, what is taken for
-# too much gets rings around its edges. Short fits tell, since what comes behind them does the most.
+# ## Nobody knows how
+# A hand that trembles draws a curve of every point of light, and nobody has seen it. Edges tell:
+# `blind.kernel` looks for it, within more pixels than it may need, in all of the picture, of which
+# then a part is fitted.
 
 # %%
-radii = (0.8, 1.0) if TINY else (2.0, 3.0, 4.0)
-tried = {
-    f"radius {r}": dipjax.deblur(key, y, dipjax.kernels.disc(r), **{"steps": 200, **tiny}).image
-    for r in radii
-}
-dipjax.show(tried)
+shake = jnp.zeros((13, 13)).at[2:10, 4].set(1.0).at[9, 5:11].set(1.0)  # down, then to the right
+shake = jnp.ones((1, 3)) / 3 if TINY else shake / shake.sum()
+coffee = jnp.asarray(data.coffee()[: 40 if TINY else 400, : 40 if TINY else 400] / 255, jnp.float32)
+y = dipjax.noise.gaussian(noise_key, Blur(shake)(coffee), 2.55 / 255)
+seen = dipjax.blind.kernel(y, 3 if TINY else 19)
+
+part = dipjax.images.middle(y, (size, size))
+sharp = dipjax.deblur(key, part, seen, driver=dipjax.live(), **tiny)
+
+# %%
+dipjax.show(
+    {"kernel": shake[..., None] / shake.max(), "as it was seen": seen[..., None] / seen.max()}
+)
+dipjax.show({"blurred": part, "sharpened": sharp.image})
+
+# %% [markdown]
+# A picture without edges tells nothing, and one that moved within itself, as a running child, has
+# no one kernel.
 
 # %% [markdown]
 # `kernels.gaussian` and `kernels.motion` are a soft lens and a camera that moved, and any array of
 # two dimensions is a kernel, as a crop of a photo in which a lamp is a point. On the command line:
-# `dipjax deblur soft.png --disc 3 -o sharp.png`.
+# `dipjax deblur soft.png --disc 3 -o sharp.png`, or `--blind 19`.

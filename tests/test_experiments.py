@@ -23,6 +23,7 @@ from experiments import (
     rules,
     samples,
     sets,
+    shaken,
     slide,
     tables,
 )
@@ -184,6 +185,26 @@ def test_the_order_of_the_losses():
     assert impedance.in_order(step, curves).tolist() == [True] * 4  # 100, 110, 120, 130
     curves["natural"] = np.where(step == 110, 5.0, 1.0)
     assert impedance.in_order(step, curves).tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("side", [9, 15])
+def test_a_shaken_camera_moves_light_within_its_side(side):
+    k = np.asarray(shaken.shaken(3, side))
+    assert k.shape == (side, side) and (k >= 0).all() and not k[[0, -1]].any()
+    assert k.sum() == pytest.approx(1, abs=1e-5) and not k[:, [0, -1]].any()
+    assert max(np.ptp(np.flatnonzero(k.sum(axis))) for axis in (0, 1)) >= side - 4
+
+
+def test_psnr_wherever_a_picture_lies(key):
+    """A picture that is moved by a pixel and a half is as near as one that is not."""
+    x = jax.random.uniform(key, (40, 44, 3))
+    x = jax.image.resize(x, (80, 88, 3), "cubic")
+    moved = jax.image.scale_and_translate(
+        x, x.shape, (0, 1), jnp.ones(2), jnp.array([-1.5, 0.75]), "cubic"
+    )
+    off = 0.05 * jax.random.normal(key, x.shape)
+    assert shaken.placed(x + off, x) == pytest.approx(20 * np.log10(20), abs=0.3)
+    assert shaken.placed(moved, x) > 30 > 20 > dipjax.metrics.psnr(moved, x)
 
 
 def test_jpeg_has_blocks(key):

@@ -12,7 +12,7 @@ import pytest
 from command import run
 
 import dipjax
-from dipjax import images, kernels, tasks
+from dipjax import blind, images, kernels, tasks
 from dipjax.web import restoring
 
 RNG = np.random.default_rng(0)
@@ -84,15 +84,14 @@ def test_every_kind_of_missing_is_one_of_the_task(picture, kind):
 
 
 def test_blurs(picture):
-    for kind, expected in {
-        "out of focus": kernels.disc(2),
-        "soft": kernels.gaussian(1.2),
-        "shaken": kernels.motion(4, 30),
-    }.items():
-        size = {"out of focus": 2, "soft": 1.2, "shaken": 4}[kind]
-        np.testing.assert_allclose(
-            restoring.blurred(picture, kind, size, 30).task.keywords["kernel"], expected
-        )
+    for kind, size, expected in (
+        ("out of focus", 2, kernels.disc(2)),
+        ("soft", 1.2, kernels.gaussian(1.2)),
+        ("shaken along a line", 4, kernels.motion(4, 30)),
+        (restoring.UNKNOWN, 4.6, blind.kernel(picture.colour, 5)),
+    ):
+        k = restoring.blurred(picture, kind, size, 30).task.keywords["kernel"]
+        np.testing.assert_allclose(k, expected)
     with pytest.raises(ValueError, match="kernel"):
         restoring.blurred(picture, "soft", 40, 0)
 

@@ -16,6 +16,7 @@ from dipjax.web.restoring import (
     FACTORS,
     MISSING,
     SIDE,
+    UNKNOWN,
     Restorer,
     Wanted,
     blurred,
@@ -134,8 +135,11 @@ def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[A
         factor = gr.Radio(list(FACTORS), value=4, label="Enlarge so many times")
         button("Enlarge", small, factor)
     with gr.Tab("Blur"):
-        kind = gr.Radio(list(BLURS), value=next(iter(BLURS)), label="The picture is")
-        info = "the radius of a point of light, its standard deviation, or how long a line it is"
+        kind = gr.Radio([*BLURS, UNKNOWN], value=next(iter(BLURS)), label="The picture is")
+        info = (
+            "the radius of a point of light, its standard deviation, how long a line it is, or, "
+            "where nobody knows, how far it goes from end to end: rather too much than too little"
+        )
         size = gr.Slider(0.5, 40, 2, step=0.1, label="By so many pixels", info=info)
         info = "of what is shaken, counter-clockwise from the horizontal"
         angle = gr.Slider(-90, 90, 0, step=1, label="Degrees", info=info)

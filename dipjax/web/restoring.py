@@ -12,7 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import images, jobs, kernels, tasks, tiles
+from dipjax import blind, images, jobs, kernels, tasks, tiles
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
 from dipjax.tasks.super_resolution import sigma_of
@@ -25,8 +25,9 @@ MISSING: dict[str, tasks.Missing] = {
 BLURS: dict[str, Callable[[float, float], jax.Array]] = {
     "out of focus": lambda size, angle: kernels.disc(size),
     "soft": lambda size, angle: kernels.gaussian(size),
-    "shaken": kernels.motion,
+    "shaken along a line": kernels.motion,
 }
+UNKNOWN = "blurred, nobody knows how"
 FACTORS = (2, 3, 4, 8)
 SIDE = 480  # pixels of a screen for a picture
 
@@ -69,8 +70,14 @@ def small(picture: Picture, factor: int) -> Wanted:
 
 
 def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
-    """By a disc of this radius, a Gaussian of this sigma, or a line of this length, in pixels."""
-    k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
+    """By a disc of this radius, a Gaussian of this sigma, or a line of this length, in pixels.
+
+    By what nobody knows, within so many pixels, is seen in the picture.
+    """
+    if kind == UNKNOWN:
+        k = blind.kernel(picture.colour, max(3, round(size)))
+    else:
+        k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
     return Wanted(partial(tasks.deblur, kernel=k), picture.alpha)
 
 

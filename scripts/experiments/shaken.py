@@ -1,0 +1,93 @@
+"""Deblurring where nobody knows the kernel: a camera that was shaken (not in the paper)."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.image import scale_and_translate
+
+import dipjax
+from dipjax import blind, images
+from dipjax.operators import Blur
+
+from . import tables
+from .denoising import noisy
+from .lab import Found, Lab, crossed, middle
+from .rules import Array
+
+NAMES = ("F16", "house", "kodim01")  # none of which was tuned on
+# The side of the kernel in pixels, and noise of so many of 255 levels.
+SHAKES = {"11 pixels": (11, 2.55), "19 pixels": (19, 5.1)}
+MORE = 6  # pixels that the kernel is thought to be larger
+VIEW = 512
+MARGIN, AWAY, STEP = 6, 2.0, 0.25
+
+
+def items(lab: Lab) -> dict[str, Callable[[], Found]]:
+    return crossed(lab, NAMES, SHAKES, _deblur)
+
+
+def _deblur(lab: Lab, name: str, instead: str, shake: tuple[int, float]) -> Found:
+    """The kernel is seen in all of a picture, of which a part is fitted."""
+    side, sigma = shake
+    k = shaken(sum(map(ord, name)) + side, side)
+    view = lab.pictures.colour(f"denoise/25/{name}_GT.png", instead)
+    view = middle(view, 128 if lab.tiny else VIEW)
+    whole = noisy(lab.key, Blur(k)(view), sigma)
+    y = middle(whole, lab.scale.side)
+    truth = images.middle(view, y.shape)
+    seen = blind.kernel(whole, side + MORE)
+    task = partial(dipjax.deblur, lab.key, y, preset=lab.scale.preset, driver=lab.driver(truth))
+    methods = {
+        "blurred": y,
+        "kernel known": task(kernel=k, **lab.fewer(300)).image,
+        "ours": task(kernel=seen, **lab.fewer(300)).image,
+    }
+    psnr = {method: placed(jnp.clip(x, 0, 1), truth) for method, x in methods.items()}
+    found = {"kernel": _drawn(k, y.shape), "kernel seen": _drawn(seen, y.shape)}
+    return Found({"psnr": psnr}, {**methods, "true": truth, **found})
+
+
+def shaken(seed: int, side: int, points: int = 4000) -> Array:
+    """A kernel (side, side) of a hand that trembles: slow waves along both axes, a pixel inside."""
+    rng = np.random.default_rng(seed)
+    t, waves = np.linspace(0, 1, points), np.arange(1, 5)
+    phases, sizes = rng.uniform(0, 2 * np.pi, (2, 4)), rng.normal(size=(2, 4)) / waves
+    path = (sizes[..., None] * np.cos(np.pi * waves[:, None] * t + phases[..., None])).sum(1)
+    path *= (side - 3) / np.ptp(path, 1).max()
+    path += (side - 1 - path.min(1, keepdims=True) - path.max(1, keepdims=True)) / 2
+    i = np.arange(side)[:, None, None]
+    rows, columns = np.maximum(1 - np.abs(i - path), 0).transpose(1, 0, 2)
+    k = rows @ columns.T
+    return jnp.asarray(k / k.sum(), jnp.float32)
+
+
+def placed(x: Array, truth: Array) -> float:
+    """PSNR at the best of the places up to two pixels away, a quarter apart, without the margin.
+
+    Where a picture lies that was blurred by an unknown kernel cannot be seen.
+    """
+
+    def error(shift: Array) -> Array:
+        moved = scale_and_translate(x, x.shape, (0, 1), jnp.ones(2), shift, "cubic")
+        return jnp.mean((moved - truth)[MARGIN:-MARGIN, MARGIN:-MARGIN] ** 2)
+
+    away = jnp.arange(-AWAY, AWAY + STEP, STEP)
+    shifts = jnp.stack(jnp.meshgrid(away, away), -1).reshape(-1, 2)
+    return float(-10 * jnp.log10(jax.lax.map(error, shifts).min()))
+
+
+def _drawn(k: Array, shape: tuple[int, ...]) -> Array:
+    """A kernel in pixels that are squares, as large as a picture, its brightest entry white."""
+    times = min(shape[:2]) // max(k.shape)
+    big = images.repeated(k[..., None] / k.max(), times)
+    spare = [(n - m) for n, m in zip(shape, big.shape, strict=False)][:2]
+    return jnp.pad(big, [*((n // 2, n - n // 2) for n in spare), (0, 0)])
+
+
+EXPERIMENT = tables.experiment(
+    "Deblurring where the kernel is not known: shakes of three pictures (not in the paper)",
+    items,
+)
