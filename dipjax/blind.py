@@ -16,6 +16,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.image import scale_and_translate
 from jax.scipy.sparse.linalg import cg
@@ -33,6 +34,7 @@ TURNS = 5  # of `x` and `k` at each scale
 EDGES, EDGES_LEAST, FEWER = 4e-3, 1e-4, 1.1  # lam, its end, and by how much it falls each turn
 RIDGE = 2.0  # gamma, for the sum over all pixels
 STIFFEST = 1e5  # the last weight between the gradients and what stands for them
+FLAT = 0.02  # what varies by less is no picture
 FAINT = 0.05  # of the brightest entry of a kernel; what is less is none
 
 
@@ -52,42 +54,46 @@ def kernel(y: ArrayLike, side: int) -> Array:
             made odd.
 
     Returns:
-        (side, side), of the sum 1, without negative entries.
+        (side, side), of the sum 1, without negative entries; a single point where no edge is.
 
     Raises:
         ValueError: for a picture of another shape or range, or a side that is less than 3 or more
-            than half of the picture's.
+            than half of the picture's, or of 512.
     """
     y = images.check(y)
     sides = _sides(checked(side, y.shape))
-    return _seen(_denoised(_busiest(y.mean(-1))), sides)
+    return _seen(_stretched(_denoised(_busiest(y.mean(-1)))), sides)
 
 
 def checked(side: int, shape: tuple[int, ...]) -> int:
     """The odd side of a kernel that can be seen in a picture of this shape.
 
     Raises:
-        ValueError: for one that is less than 3 or more than half of the picture's.
+        ValueError: for one that is less than 3 or more than half of the picture's, or of 512.
     """
-    if side != int(side) or side < 3:
+    if not isinstance(side, int | np.integer) or side < 3:
         raise ValueError(f"a kernel of {side} pixels: must be a whole number, at least 3")
-    side = int(side) | 1
-    if 2 * side > min(shape[:2]):
+    side, most = int(side) | 1, min(*shape[:2], PART) // 2
+    if side > most:
         raise ValueError(
-            f"a kernel of {side} pixels: cannot be seen in {shape[1]} x {shape[0]} pixels, only in "
-            "twice as many on each side; give fewer"
+            f"a kernel of {side} pixels: in {shape[1]} x {shape[0]} none is seen that is larger "
+            f"than {most}"
         )
     return side
 
 
 def _busiest(y: Array) -> Array:
     """The part of a large picture where it varies most, of windows that overlap."""
-    h, w = (min(n, PART) for n in y.shape)
-    varies = sum(g**2 for g in _gradient(y))
-    stride = (PART // 4, PART // 4)
-    windows = lax.reduce_window(varies, y.dtype.type(0), lax.add, (h, w), stride, "VALID")
-    i, j = jnp.unravel_index(windows.argmax(), windows.shape)
-    return lax.dynamic_slice(y, (i * stride[0], j * stride[1]), (h, w))
+    h, w = size = [min(n, PART) for n in y.shape]
+    starts = [
+        np.unique([*range(0, n - m, PART // 4), n - m]) for n, m in zip(y.shape, size, strict=True)
+    ]
+    down, right = _gradient(y)
+    sums = jnp.pad((down**2 + right**2).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    i, j = starts[0][:, None], starts[1][None]
+    varies = sums[i + h, j + w] - sums[i, j + w] - sums[i + h, j] + sums[i, j]
+    a, b = jnp.unravel_index(varies.argmax(), varies.shape)
+    return lax.dynamic_slice(y, (jnp.asarray(starts[0])[a], jnp.asarray(starts[1])[b]), (h, w))
 
 
 def _denoised(y: Array) -> Array:
@@ -95,6 +101,12 @@ def _denoised(y: Array) -> Array:
     y = y[..., None]
     s = noise.level_by_brightness(y)
     return nonlocal_bayes(y, sigma=jnp.sqrt((s**2).mean()))[..., 0]
+
+
+def _stretched(y: Array) -> Array:
+    """From black to white, so that an edge is one in a dull or dark picture, too."""
+    low, high = jnp.quantile(y, jnp.array([0.01, 0.99], y.dtype))
+    return (y - low) / jnp.maximum(high - low, FLAT)
 
 
 @partial(jax.jit, static_argnames="sides")
@@ -122,12 +134,13 @@ def _at_scale(y: Array, k: Array, lam: Array) -> tuple[Array, Array]:
     """The kernel at one scale, and what weighs its edges behind it."""
     side = k.shape[0]
     periodic = _periodic(y, side)
+    point = jnp.zeros_like(k).at[side // 2, side // 2].set(1)
 
     def turn(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         k, lam = carry
         x = _cartoon(periodic, k, lam)[: y.shape[0], : y.shape[1]]
-        new = _kernel(x, y, side)
-        k = jnp.where(new.sum() > 0, new, k)  # none is seen where no edge is
+        k = _kernel(x, y, side)
+        k = jnp.where(k.sum() > 0, k, point)  # where no edge is
         return k / k.sum(), jnp.maximum(lam / FEWER, EDGES_LEAST)
 
     k, lam = lax.fori_loop(0, TURNS, turn, (k, lam))
@@ -150,7 +163,7 @@ def _periodic(y: Array, side: int) -> Array:
     """The picture, and behind it what leads from its end to its beginning, for the FFT."""
     for _ in range(2):
         more = [(0, 2 * side), (0, 0)]
-        t = jnp.linspace(0, 1, 2 * side + 2)[1:-1, None]
+        t = jnp.linspace(0, 1, 2 * side + 2, dtype=y.dtype)[1:-1, None]
         behind = jnp.pad(y, more, "reflect")[-2 * side :]
         before = jnp.pad(y, [more[0][::-1], more[1]], "reflect")[: 2 * side]
         y = jnp.concatenate([y, (1 - t) * behind + t * before]).T
@@ -216,10 +229,11 @@ def _spectrum(k: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _centred(k: Array) -> Array:
-    """With the middle of its light in the middle, to a pixel."""
-    side = k.shape[0]
-    i = jnp.arange(side)
-    middle = jnp.array([(k.sum(1) * i).sum(), (k.sum(0) * i).sum()])
-    start = jnp.round(middle).astype(int) + side - side // 2
-    k = lax.dynamic_slice(jnp.pad(k, side), start, (side, side))
-    return k / k.sum()
+    """With the middle of its light in the middle, to a pixel, as far as none is lost."""
+    n = k.shape[0]
+    for axis in (0, 1):
+        light = k.sum(1 - axis)
+        first, last = jnp.argmax(light > 0), n - 1 - jnp.argmax(light[::-1] > 0)
+        off = jnp.round((light * jnp.arange(n)).sum()).astype(int) - n // 2
+        k = jnp.roll(k, -jnp.clip(off, last - (n - 1), first), axis)
+    return k

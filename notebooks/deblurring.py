@@ -60,7 +60,7 @@ dipjax.show({f"{name}: {psnr(image, x):.2f} dB": image for name, image in pictur
 # %%
 shake = jnp.zeros((13, 13)).at[2:10, 4].set(1.0).at[9, 5:11].set(1.0)  # down, then to the right
 shake = jnp.ones((1, 3)) / 3 if TINY else shake / shake.sum()
-coffee = jnp.asarray(data.coffee()[: 40 if TINY else 400, : 40 if TINY else 400] / 255, jnp.float32)
+coffee = jnp.asarray(data.coffee()[: 60 if TINY else 400, : 60 if TINY else 400] / 255, jnp.float32)
 y = dipjax.noise.gaussian(noise_key, Blur(shake)(coffee), 2.55 / 255)
 seen = dipjax.blind.kernel(y, 3 if TINY else 19)
 

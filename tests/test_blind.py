@@ -102,17 +102,44 @@ def test_several_at_once(view):
         assert alike(k, true) > max(0.85, alike(k, other))
 
 
-def test_the_busiest_part_of_a_large_picture_is_looked_at(monkeypatch, view):
+def test_a_dark_picture_with_little_contrast(view):
+    """Noise of half a level is a twelfth of the picture's."""
+    y = 0.1 + 0.15 * blurred(view, bent())
+    k = blind.kernel(dipjax.noise.gaussian(jax.random.key(2), y, 0.002), SIDE)
+    assert alike(k, bent()) > max(0.85, alike(k, bent()[::-1, ::-1]))
+
+
+def test_floats_of_every_length(view, x64):
+    y = np.asarray(blurred(view, bent()))[:40, :40]
+    for dtype in (np.float16, np.float32, np.float64):
+        k = blind.kernel(y.astype(dtype), 5)
+        assert k.dtype == max(np.dtype(dtype), np.dtype(np.float32))
+        np.testing.assert_allclose(k.sum(), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("place", [(30, 60), (0, 0), (60, 80), (57, 3)])
+def test_the_busiest_part_of_a_large_picture_is_looked_at(monkeypatch, view, place):
     monkeypatch.setattr(blind, "PART", 40)
-    y = jnp.zeros((100, 120)).at[30:70, 60:100].set(view[:40, :40].mean(-1))
+    i, j = place
+    y = jnp.full((100, 120), 0.5).at[i + 5 : i + 35, j + 5 : j + 35].set(view[:30, :30, 0])
     part = blind._busiest(y)
     assert part.shape == (40, 40)
-    np.testing.assert_array_equal(part, y[30:70, 60:100])
+    assert float(part.var()) > 0.8 * float(y[i : i + 40, j : j + 40].var())
 
 
-def test_a_flat_picture_has_a_kernel_too():
-    k = blind.kernel(jnp.full((40, 40, 1), 0.5), 7)
-    assert np.isfinite(k).all() and float(k.sum()) == pytest.approx(1)
+def test_what_is_moved_to_the_middle_stays_whole():
+    k = np.zeros((5, 5), np.float32)
+    k[1, 1:3] = 0.5
+    np.testing.assert_array_equal(blind._centred(jnp.asarray(k)), np.roll(k, (1, 0), (0, 1)))
+    k[:] = 0
+    k[0, 0], k[4, 4] = 0.8, 0.2
+    np.testing.assert_array_equal(blind._centred(jnp.asarray(k)), k)
+
+
+@pytest.mark.parametrize("level", [0, 0.5, 1])
+def test_where_no_edge_is_no_blur_is_seen(level):
+    k = blind.kernel(jnp.full((40, 40, 1), float(level)), 7)
+    np.testing.assert_array_equal(k, np.pad([[1.0]], 3))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +147,9 @@ def test_a_flat_picture_has_a_kernel_too():
     [
         ((40, 40, 3), 2, "a kernel of 2 pixels: must be a whole number, at least 3"),
         ((40, 40, 3), 4.5, "a kernel of 4.5 pixels: must be a whole number"),
-        ((30, 40, 3), 16, "a kernel of 17 pixels: cannot be seen in 40 x 30 pixels"),
+        ((40, 40, 3), "5", "a kernel of 5 pixels: must be a whole number"),
+        ((30, 40, 3), 16, "a kernel of 17 pixels: in 40 x 30 none is seen that is larger than 15"),
+        ((900, 900, 3), 301, "a kernel of 301 pixels: .* larger than 256"),
         ((2, 30, 40, 3), 5, "expected .H, W. or .H, W, C."),
     ],
 )

@@ -218,12 +218,18 @@ def test_options_of_deblur_reach_the_task(folder):
 
 def test_a_kernel_that_nobody_knows_is_seen_and_saved(folder, capsys):
     assert run("deblur in.png -o a.png --blind 3 --kernel-output k.png --json a.json") == 0
-    assert "of 3 x 3 have light" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "looking for a kernel of 3 x 3 pixels" in out and "give more to --blind" in out
     k = blind.kernel(images.load("in.png"), 3)
     np.testing.assert_allclose(images.load("k.png")[..., 0], k / k.max(), atol=0.51 / 255)
     assert json.loads((folder / "a.json").read_text())["options"] == {"blind": 3, "polish": True}
     assert run("deblur in.png -o b.png --kernel k.png") == 0
     np.testing.assert_allclose(images.load("b.png"), images.load("a.png"), atol=3 / 255)
+    images.save("flat.png", np.full((8, 6), 0.5))
+    assert run("deblur flat.png -o c.png --blind 3") == 0
+    assert "1 x 1 pixels, no blur is seen" in capsys.readouterr().out
+    line = "deblur in.png -o d.png --blind 3 --kernel-output d-k.png --reference small.png"
+    assert run(line) == 2 and not (folder / "d-k.png").exists()
 
 
 @pytest.mark.slow
@@ -575,8 +581,8 @@ MISTAKES = {
     "deblur in.png -o out.png --motion -5 20": "--motion -5 20: must be",
     "deblur in.png -o out.png --disc 1 --blind 3": "give one of",
     "deblur in.png -o out.png --blind 2": "--blind 2: a kernel of 2 pixels: must be",
-    "deblur in.png -o out.png --blind 4": "--blind 4: a kernel of 5 pixels: cannot be seen",
-    "deblur large.png -o out.png --blind 11 --tile 16": "cannot be seen in 16 x 16 pixels",
+    "deblur in.png -o out.png --blind 4": "--blind 4: a kernel of 5 pixels: in 6 x 8 none",
+    "deblur large.png -o out.png --blind 17 --tile 16": "tiles of 16 x 16 pixels",
     "deblur in.png -o out.png --blind 3 --kernel-output out.png": "is given twice",
     "deblur in.png -o out.png --blind 3 --kernel-output true.png": "exists already",
     "deblur in.png -o out.png --motion 5 inf": "--motion 5 inf: the angle must be",
@@ -599,7 +605,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     (folder / "cut.png").write_bytes((folder / "in.png").read_bytes()[:60])
     (folder / "dangling.png").symlink_to(folder / "nowhere" / "x.png")
     images.save("half.png", PIXELS * images.load("mask.png"))
-    images.save("large.png", RNG.random((20, 24, 3)))
+    images.save("large.png", RNG.random((36, 40, 3)))
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
     Image.new("L", (6, 8), 1).save("dark.png")

@@ -88,12 +88,14 @@ def test_blurs(picture):
         ("out of focus", 2, kernels.disc(2)),
         ("soft", 1.2, kernels.gaussian(1.2)),
         ("shaken along a line", 4, kernels.motion(4, 30)),
-        (restoring.UNKNOWN, 4.6, blind.kernel(picture.colour, 5)),
+        (restoring.UNKNOWN, 5.4, blind.kernel(picture.colour, 5)),
     ):
         k = restoring.blurred(picture, kind, size, 30).task.keywords["kernel"]
         np.testing.assert_allclose(k, expected)
     with pytest.raises(ValueError, match="kernel"):
         restoring.blurred(picture, "soft", 40, 0)
+    with pytest.raises(ValueError, match="by 2 pixels: give more"):
+        restoring.blurred(picture, restoring.UNKNOWN, 2, 0)
 
 
 def test_enlarged_and_compressed(picture, tmp_path):

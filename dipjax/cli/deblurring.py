@@ -14,8 +14,9 @@ from tyro.conf import OmitArgPrefixes, Positional
 from dipjax import blind as unknown
 from dipjax import images, kernels, tasks
 from dipjax.cli import checks
-from dipjax.cli.options import COMMON, Options, Output, Polish, check_files
+from dipjax.cli.options import COMMON, Options, Output, Polish, check_files, load_reference
 from dipjax.cli.restoring import restore
+from dipjax.images import Picture
 
 
 def deblur(
@@ -41,9 +42,9 @@ def deblur(
         disc: radius of the circles of a lens out of focus, in pixels.
         motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
             the horizontal.
-        blind: nobody knows: the kernel is seen in the picture, within so many pixels on each side;
-            rather too many than too few.
-        kernel_output: save the kernel as a picture, for --kernel.
+        blind: nobody knows, and the kernel is looked for in the picture: how far its longest trace
+            goes, from end to end, in pixels; rather too many than too few.
+        kernel_output: save the kernel as a picture, best a PNG, that --kernel reads.
         sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
             given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
@@ -53,11 +54,14 @@ def deblur(
     checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
-    see = kernel_of((h, w), **given)
+    see = kernel_of(picture, (h, w), **given)
     check_files(output, picture, common, input, kernel, also=kernel_output)
+    load_reference(common.reference, picture.colour.shape)
+    if blind and not common.quiet:
+        print(f"looking for a kernel of {blind} x {blind} pixels")
     k = see(picture.colour)
     if blind and not common.quiet:
-        print(f"kernel: {extent(k)} pixels of {k.shape[1]} x {k.shape[0]} have light")
+        print(told(k))
     if kernel_output:
         images.save(kernel_output, k / k.max(), overwrite=common.force)
     task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
@@ -65,9 +69,15 @@ def deblur(
 
 
 def kernel_of(
-    shape: tuple[int, int], kernel: Path | None, gaussian, disc, motion, blind
+    picture: Picture,
+    shape: tuple[int, int],
+    kernel: Path | None,
+    gaussian: float | None,
+    disc: float | None,
+    motion: tuple[float, float] | None,
+    blind: int | None,
 ) -> Callable[[np.ndarray], jax.Array]:
-    """What makes the kernel that one of the options names, of a picture or its tiles of this shape.
+    """What makes the kernel that one of the options names, for a picture or tiles of this shape.
 
     Raises:
         ValueError: for none, several, or one that reaches farther than a side of the picture.
@@ -80,7 +90,9 @@ def kernel_of(
             "--blind SIDE"
         )
     if blind is not None:
-        return partial(unknown.kernel, side=_side(blind, shape))
+        side = _side(blind, picture.colour.shape)
+        kernels.checked(np.ones((side, side)), shape)
+        return partial(unknown.kernel, side=side)
     if kernel is not None:
         k = jnp.asarray(images.load_picture(kernel).colour.mean(-1))
     else:
@@ -89,13 +101,16 @@ def kernel_of(
     return lambda y: k
 
 
-def extent(k: jax.Array) -> str:
-    """How many columns and rows are between the first and the last with light."""
-    rows, columns = (np.flatnonzero(k.sum(axis)) for axis in (1, 0))
-    return f"{np.ptp(columns) + 1} x {np.ptp(rows) + 1}"
+def told(k: jax.Array) -> str:
+    """How far a kernel goes that was seen."""
+    rows, columns = (int(np.ptp(np.flatnonzero(k.sum(axis)))) + 1 for axis in (1, 0))
+    said = f"kernel: {columns} x {rows} pixels"
+    if rows == columns == 1:
+        return f"{said}, no blur is seen"
+    return said + (", give more to --blind" if max(rows, columns) >= len(k) - 1 else "")
 
 
-def _side(side: int, shape: tuple[int, int]) -> int:
+def _side(side: int, shape: tuple[int, ...]) -> int:
     try:
         return unknown.checked(side, shape)
     except ValueError as error:

@@ -27,7 +27,7 @@ BLURS: dict[str, Callable[[float, float], jax.Array]] = {
     "soft": lambda size, angle: kernels.gaussian(size),
     "shaken along a line": kernels.motion,
 }
-UNKNOWN = "blurred, nobody knows how"
+UNKNOWN, LEAST = "blurred, nobody knows how", 5
 FACTORS = (2, 3, 4, 8)
 SIDE = 480  # pixels of a screen for a picture
 
@@ -72,10 +72,12 @@ def small(picture: Picture, factor: int) -> Wanted:
 def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
     """By a disc of this radius, a Gaussian of this sigma, or a line of this length, in pixels.
 
-    By what nobody knows, within so many pixels, is seen in the picture.
+    Where nobody knows, the kernel is looked for in the picture, as large as the size.
     """
     if kind == UNKNOWN:
-        k = blind.kernel(picture.colour, max(3, round(size)))
+        if size < LEAST:
+            raise ValueError(f"by {size:g} pixels: give more, at least {LEAST}, better too many")
+        k = blind.kernel(picture.colour, round(size))
     else:
         k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
     return Wanted(partial(tasks.deblur, kernel=k), picture.alpha)
