@@ -42,9 +42,9 @@ def deblur(
         disc: radius of the circles of a lens out of focus, in pixels.
         motion: of the camera, its length in pixels and its angle in degrees, counter-clockwise from
             the horizontal.
-        blind: nobody knows, and the kernel is looked for in the picture: how far its longest trace
-            goes, from end to end, in pixels; rather too many than too few.
-        kernel_output: save the kernel as a picture, best a PNG, that --kernel reads.
+        blind: where nobody knows the blur, how far it goes from end to end, in pixels, rather too
+            many than too few; the kernel is looked for in the picture.
+        kernel_output: save the kernel as a picture that --kernel reads; best a PNG.
         sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
             given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
