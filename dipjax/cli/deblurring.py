@@ -18,6 +18,8 @@ from dipjax.cli.options import COMMON, Options, Output, Polish, check_files, loa
 from dipjax.cli.restoring import restore
 from dipjax.images import Picture
 
+FAINT, CUT = 0.2, 0.1  # of the brightest entry, and of the light
+
 
 def deblur(
     input: Positional[Path],
@@ -102,12 +104,14 @@ def kernel_of(
 
 
 def told(k: jax.Array) -> str:
-    """How far a kernel goes that was seen."""
-    rows, columns = (int(np.ptp(np.flatnonzero(k.sum(axis)))) + 1 for axis in (1, 0))
+    """How far a kernel goes that was seen, but for its faint entries, and whether it was cut."""
+    bright = np.asarray(k > FAINT * k.max())
+    rows, columns = (int(np.ptp(np.flatnonzero(bright.any(axis)))) + 1 for axis in (1, 0))
     said = f"kernel: {columns} x {rows} pixels"
     if rows == columns == 1:
         return f"{said}, no blur is seen"
-    return said + (", give more to --blind" if max(rows, columns) >= len(k) - 1 else "")
+    at_the_edge = 1 - float(k[1:-1, 1:-1].sum())
+    return said + (", give more to --blind" if at_the_edge > CUT else "")
 
 
 def _side(side: int, shape: tuple[int, ...]) -> int:
