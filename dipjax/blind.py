@@ -176,7 +176,8 @@ def _cartoon(y: Array, k: Array, lam: Array) -> Array:
     `min_{x, g} |k * x - y|^2 + beta |grad x - g|^2 + lam |g|_0`, `beta` doubled again and again.
     """
     K = _spectrum(k, y.shape)
-    D = [_spectrum(d, y.shape) for d in _differences(y.dtype)]
+    d = jnp.array([[1, -1, 0]], y.dtype)
+    D = [_spectrum(d.T, y.shape), _spectrum(d, y.shape)]
     KY, KK = jnp.conj(K) * jnp.fft.rfft2(y), jnp.abs(K) ** 2
     DD = sum(jnp.abs(d) ** 2 for d in D)
 
@@ -214,11 +215,6 @@ def _kernel(x: Array, y: Array, side: int) -> Array:
 
 def _gradient(v: Array) -> tuple[Array, Array]:
     return jnp.diff(v, axis=0, append=v[-1:]), jnp.diff(v, axis=1, append=v[:, -1:])
-
-
-def _differences(dtype) -> tuple[Array, Array]:
-    d = jnp.array([[1, -1, 0]], dtype)
-    return d.T, d
 
 
 def _spectrum(k: Array, shape: tuple[int, ...]) -> Array:

@@ -56,14 +56,10 @@ def deblur(
     checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
-    see = kernel_of(picture, (h, w), **given)
+    see = kernel_of(picture, (h, w), **given, quiet=common.quiet)
     check_files(output, picture, common, input, kernel, also=kernel_output)
-    load_reference(common.reference, picture.colour.shape)
-    if blind and not common.quiet:
-        print(f"looking for a kernel of {blind} x {blind} pixels")
+    load_reference(common.reference, picture.colour.shape)  # looked at before a kernel is
     k = see(picture.colour)
-    if blind and not common.quiet:
-        print(told(k))
     if kernel_output:
         images.save(kernel_output, k / k.max(), overwrite=common.force)
     task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
@@ -78,6 +74,7 @@ def kernel_of(
     disc: float | None,
     motion: tuple[float, float] | None,
     blind: int | None,
+    quiet: bool,
 ) -> Callable[[np.ndarray], jax.Array]:
     """What makes the kernel that one of the options names, for a picture or tiles of this shape.
 
@@ -94,13 +91,23 @@ def kernel_of(
     if blind is not None:
         side = _side(blind, picture.colour.shape)
         kernels.checked(np.ones((side, side)), shape)
-        return partial(unknown.kernel, side=side)
+        return partial(look, side=side, quiet=quiet)
     if kernel is not None:
         k = jnp.asarray(images.load_picture(kernel).colour.mean(-1))
     else:
         k = _form(*named[0], max(shape))
     k = kernels.checked(k, shape)
     return lambda y: k
+
+
+def look(y: np.ndarray, side: int, quiet: bool) -> jax.Array:
+    """The kernel that is seen in a picture, and what there is to say of it."""
+    if not quiet:
+        print(f"looking for a kernel of {side} x {side} pixels")
+    k = unknown.kernel(y, side)
+    if not quiet:
+        print(told(k))
+    return k
 
 
 def told(k: jax.Array) -> str:

@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.image import scale_and_translate
+from PIL import Image
 
 import dipjax
-from dipjax import blind, images
+from dipjax import blind, images, metrics
 from dipjax.operators import Blur
 
 from . import tables
 from .denoising import noisy
-from .lab import Found, Lab, crossed, middle
+from .lab import Found, Lab, crossed, middle, resized
 from .rules import Array
 
 NAMES = ("F16", "house", "kodim01")  # none of which was tuned on
@@ -46,8 +47,11 @@ def _deblur(lab: Lab, name: str, instead: str, shake: tuple[int, float]) -> Foun
         "ours": task(kernel=seen, **lab.fewer(300)).image,
     }
     psnr = {method: placed(jnp.clip(x, 0, 1), truth) for method, x in methods.items()}
-    found = {"kernel": _drawn(k, y.shape), "kernel seen": _drawn(seen, y.shape)}
-    return Found({"psnr": psnr}, {**methods, "true": truth, **found})
+    drawn = {
+        title: resized(v[..., None] / v.max(), *y.shape[:2], Image.Resampling.NEAREST)
+        for title, v in {"kernel": k, "kernel seen": seen}.items()
+    }
+    return Found({"psnr": psnr}, {**methods, "true": truth, **drawn})
 
 
 def shaken(seed: int, side: int, points: int = 4000) -> Array:
@@ -70,21 +74,14 @@ def placed(x: Array, truth: Array) -> float:
     Where a picture lies that was blurred by an unknown kernel cannot be seen.
     """
 
-    def error(shift: Array) -> Array:
+    def psnr(shift: Array) -> Array:
         moved = scale_and_translate(x, x.shape, (0, 1), jnp.ones(2), shift, "cubic")
-        return jnp.mean((moved - truth)[MARGIN:-MARGIN, MARGIN:-MARGIN] ** 2)
+        inside = (slice(MARGIN, -MARGIN),) * 2
+        return metrics.psnr(moved[inside], truth[inside])
 
     away = jnp.arange(-AWAY, AWAY + STEP, STEP)
     shifts = jnp.stack(jnp.meshgrid(away, away), -1).reshape(-1, 2)
-    return float(-10 * jnp.log10(jax.lax.map(error, shifts).min()))
-
-
-def _drawn(k: Array, shape: tuple[int, ...]) -> Array:
-    """A kernel in pixels that are squares, as large as a picture, its brightest entry white."""
-    times = min(shape[:2]) // max(k.shape)
-    big = images.repeated(k[..., None] / k.max(), times)
-    spare = [(n - m) for n, m in zip(shape, big.shape, strict=False)][:2]
-    return jnp.pad(big, [*((n // 2, n - n // 2) for n in spare), (0, 0)])
+    return float(jax.lax.map(psnr, shifts).max())
 
 
 EXPERIMENT = tables.experiment(
