@@ -14,7 +14,7 @@ from command import run
 from PIL import Image, ImageCms
 
 import dipjax
-from dipjax import blind, cli, drivers, fitting, images, kernels, memory, report, tasks
+from dipjax import blind, cli, drivers, fitting, images, kernels, memory, noise, report, tasks
 from dipjax.cli import masking
 from dipjax.generators import Hourglass
 from dipjax.watch import Watch
@@ -230,6 +230,11 @@ def test_a_kernel_that_nobody_knows_is_seen_and_saved(folder, capsys):
     assert "1 x 1 pixels, no blur is seen" in capsys.readouterr().out
     line = "deblur in.png -o d.png --blind 3 --kernel-output d-k.png --reference small.png"
     assert run(line) == 2 and not (folder / "d-k.png").exists()
+
+
+def test_the_reference_is_looked_at_before_anything_is_computed(folder, monkeypatch):
+    monkeypatch.setattr(noise, "fidelity", lambda y: pytest.fail("the noise was looked at"))
+    assert run("denoise in.png -o out.png --reference small.png") == 2
 
 
 @pytest.mark.slow

@@ -96,8 +96,14 @@ def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
     assert run("compare noisy.png -o figure.png --json out.json") == 0
     out = capsys.readouterr().out
     assert "BM3D is left out" in out and "Chambolle is left out" in out
-    methods = json.loads((folder / "out.json").read_text())["methods"]
-    assert list(methods) == ["input", "total variation", "non-local Bayes", "Deep Image Prior"]
+    record = json.loads((folder / "out.json").read_text())
+    methods, options = record["methods"], record["options"]
+    assert not options and list(methods) == [
+        "input",
+        "total variation",
+        "non-local Bayes",
+        "Deep Image Prior",
+    ]
     assert list(methods["input"]) == ["seconds"]
 
 

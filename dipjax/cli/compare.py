@@ -75,21 +75,18 @@ def compare(
     factor = 1 if task == "denoise" else 4 if factor is None else factor
     trained = None if weights is None else srresnet.load(weights)
     _check(y.shape, task, factor, sigma, trained)
+    true = load_reference(reference, picture, factor)
     tell_frames(picture, quiet)
     y = jnp.asarray(y)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
-    true = load_reference(reference, shape)
 
+    options: dict[str, Any] = {} if sigma is None else {"sigma": sigma}
     if task == "denoise":
-        options: dict[str, Any] = {"sigma": sigma}
-        methods = comparison.denoisers(sigma)
-        recipe = partial(tasks.denoise, **options)
+        methods, recipe = comparison.denoisers(sigma), tasks.denoise
     else:
-        options = {"factor": factor, "kernel": kernel or "lanczos2"} | (
-            {} if sigma is None else {"sigma": sigma}
-        )
-        methods = comparison.enlargers(factor, trained)
-        recipe = partial(tasks.super_resolve, **options)
+        methods, recipe = comparison.enlargers(factor, trained), tasks.super_resolve
+        options = {"factor": factor, "kernel": kernel or "lanczos2", **options}
+    recipe = partial(recipe, **options)
     watch, key = Watch(true, quiet), jax.random.key(seed)
     settings = {"preset": preset} | ({} if steps is None else {"steps": steps})
     fitted = partial(recipe, key, y, **settings)

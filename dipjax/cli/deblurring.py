@@ -14,11 +14,11 @@ from tyro.conf import OmitArgPrefixes, Positional
 from dipjax import blind as unknown
 from dipjax import images, kernels, tasks
 from dipjax.cli import checks
-from dipjax.cli.options import COMMON, Options, Output, Polish, check_files, load_reference
+from dipjax.cli.options import COMMON, Options, Output, Polish, check_files
 from dipjax.cli.restoring import restore
 from dipjax.images import Picture
 
-FAINT, CUT = 0.2, 0.1  # of the brightest entry, and of the light
+TOLD, CUT = 0.2, 0.1  # at least this of the brightest entry is told; and of the light
 
 
 def deblur(
@@ -58,7 +58,6 @@ def deblur(
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
     see = kernel_of(picture, (h, w), **given, quiet=common.quiet)
     check_files(output, picture, common, input, kernel, also=kernel_output)
-    load_reference(common.reference, picture.colour.shape)  # looked at before a kernel is
     k = see(picture.colour)
     if kernel_output:
         images.save(kernel_output, k / k.max(), overwrite=common.force)
@@ -112,7 +111,7 @@ def look(y: np.ndarray, side: int, quiet: bool) -> jax.Array:
 
 def told(k: jax.Array) -> str:
     """How far a kernel goes that was seen, but for its faint entries, and whether it was cut."""
-    bright = np.asarray(k > FAINT * k.max())
+    bright = np.asarray(k > TOLD * k.max())
     rows, columns = (int(np.ptp(np.flatnonzero(bright.any(axis)))) + 1 for axis in (1, 0))
     said = f"kernel: {columns} x {rows} pixels"
     if rows == columns == 1:

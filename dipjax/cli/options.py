@@ -67,10 +67,12 @@ def check_files(
     options: Options,
     *inputs: Path | None,
     also: Path | None = None,
+    factor: int = 1,
 ) -> None:
     """Everything that the run will write can be written, and is nothing that it reads.
 
-    `also` is one more picture that it writes, without alpha and of 8 bits, or None.
+    `also` is one more picture that it writes, without alpha and of 8 bits, or None. The reference
+    is of the size of the input, or larger by the factor.
     """
     read = [path for path in (*inputs, options.reference) if path]
     plain = picture._replace(alpha=None, depth=8)
@@ -96,12 +98,15 @@ def check_files(
     checks.settings(steps=options.steps, seed=options.seed)
     if options.resume:
         checks.folder("--resume", options.resume)
+    load_reference(options.reference, picture, factor)
 
 
-def load_reference(path: Path | None, shape: tuple[int, ...]) -> Array | None:
+def load_reference(path: Path | None, picture: Picture, factor: int = 1) -> Array | None:
     """The true picture, where there is one, of the shape of the result."""
     if path is None:
         return None
+    h, w, c = picture.colour.shape
+    shape = (factor * h, factor * w, c)
     reference = images.load_picture(path).colour
     if reference.shape != shape:
         raise ValueError(

@@ -50,7 +50,7 @@ def restore(
     tell_frames(picture, options.quiet)
     y = jnp.asarray(picture.colour)
     shape = (y.shape[0] * factor, y.shape[1] * factor, y.shape[2])
-    reference = load_reference(options.reference, shape)
+    reference = load_reference(options.reference, picture, factor)
     watch = Watch(reference, options.quiet, folder=options.resume)
     steps = {} if options.steps is None else {"steps": options.steps}
     given = {**getattr(task, "keywords", {}), **(said or {})}

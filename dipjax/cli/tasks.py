@@ -163,7 +163,7 @@ def super_resolve(
         )
     if common.tile is not None and common.tile < factor**2:
         raise ValueError(f"--tile {common.tile}: must be at least {factor**2}, the factor squared")
-    check_files(output, picture, common, input)
+    check_files(output, picture, common, input, factor=factor)
     if sigma is None and picture.jpeg and polish and common.preset != "paper":
         sigma = sigma_of(picture.jpeg)
         if not common.quiet:
