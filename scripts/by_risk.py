@@ -11,10 +11,9 @@ with the network `fast`, the level of the noise estimated, and what clipping did
 every candidate. Every ten steps the true PSNR of the iterate and of the averages is noted; the gap
 is the PSNR of what `stop="auto"` returns, at the next of these, minus the best of anything in the
 whole run, of 1600 steps for weak noise and 800 for other, or on larger crops of 1800 and 1200.
-`polished` is the PSNR of what `denoise` makes of that, and its gap is to the same best. Of a record
-that lacks it a case is run again, to where the rule ends it: `again` and `steps_again` are the fit
-of that second run, which rounds otherwise. The gain is over what held-out pixels return for the
-same noise on crops of 64 x 64, as scripts/results/stops.json has it, where clipping was not undone.
+`polished` is the PSNR of what `denoise` makes of that, and its gap is to the same best. The gain is
+over what held-out pixels return for the same noise on crops of 64 x 64, as
+scripts/results/stops.json has it, where clipping was not undone.
 """
 
 import json
@@ -78,38 +77,30 @@ def part(key, carry, energy: risk.Risk, truth: Array, generator, jitter, rule) -
     return lax.scan(several, carry, length=PART // EVERY)
 
 
-def run(energy: risk.Risk, truth: Array, seed: int, most: int, whole: bool) -> tuple[Part, int]:
-    """The parts of a fit, and where the rule ends it; on to the last step where it is `whole`."""
+def run(energy: risk.Risk, truth: Array, seed: int, steps: int) -> tuple[Part, int]:
+    """The parts of a whole fit, and where the rule ends it."""
     changes = presets.by_risk(truth.shape)
     assert changes["decay"] is AVERAGES[-1]  # what is returned is the last of the averages
     generator = presets.PRESETS["denoise"]["fast"]["generator"].clone(channels=3)
     key, jitter, rule = jax.random.key(seed), changes["jitter"], changes["stop"]
     carry, parts = begin(key, energy, generator, rule), []
-    for _ in range(0, most, PART):
+    for _ in range(0, steps, PART):
         carry, new = part(key, carry, energy, truth, generator, jitter, rule)
         parts.append(jax.tree.map(np.asarray, new))
-        if new.stops.any() and not whole:
-            break
     fit = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return fit, int(fit.stops.argmax()) + 1 if fit.stops.any() else most
+    return fit, int(fit.stops.argmax()) + 1 if fit.stops.any() else steps
 
 
-def case(
-    name: str, kind: str, level: int, size: int = SIZE, known: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """One fit and what the rule makes of it; only to its end where the rest is known."""
+def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
+    """One fit and what the rule makes of it."""
     i = list(CROPS).index(name)
     truth, y = measured(name, kind, level, i, size)
     energy = risk.sure(y, noise.level_by_brightness(y))
     weak, other = (1600, 800) if size == SIZE else (1800, 1200)
-    fit, stopped = run(energy, truth, i, weak if level == 0 else other, whole=known is None)
+    fit, stopped = run(energy, truth, i, weak if level == 0 else other)
     psnr, end = -10 * np.log10(fit.errors), (stopped - 1) // EVERY
     last = jnp.clip(fit.average[end], 0, 1)
-    behind = clipping.undo(polish.polished(last, y, energy.s), y)
-    polished = {"polished": round(float(metrics.psnr(behind, truth)), 3)}
-    if known is not None:
-        again = {"again": round(float(psnr[end, -1]), 3), "steps_again": stopped}
-        return {**known, **polished, **again}
+    polished = clipping.undo(polish.polished(last, y, energy.s), y)
     best, returned = psnr.max(), psnr[end, -1]
     return {
         "best": round(float(best), 3),
@@ -117,7 +108,7 @@ def case(
         "gap": round(float(returned - best), 3),
         "steps": stopped,
         "last_average": round(float(psnr[-1, -1]), 3),
-        **polished,
+        "polished": round(float(metrics.psnr(polished, truth)), 3),
     }
 
 
@@ -151,9 +142,7 @@ def table(cases: dict[str, dict[str, Any]], held_out: dict[str, dict[str, Any]])
 
 
 def _behind(cases: list[dict[str, Any]]) -> str:
-    """The same of what is polished, where it is known of all."""
-    if not all("polished" in r for r in cases):
-        return "| | | "
+    """The same of what is polished."""
     gaps = [r["polished"] - r["best"] for r in cases]
     mean = fmean(r["polished"] for r in cases)
     return f"| {mean:.2f} | {fmean(gaps):+.2f} | {min(gaps):+.2f} "
@@ -183,7 +172,7 @@ def main(
     levels = (1, 0, 2) if level is None else (level,)
     names = [f"{n} {k} {level}" for level in levels for k in kinds for n in chosen]
     path = record or RECORD.with_name("by_risk.json" if size == SIZE else f"by_risk-{size}.json")
-    cases = completed(path, [] if table_only else names, partial(case, size=size), "polished")
+    cases = completed(path, [] if table_only else names, partial(case, size=size))
     held_out = json.loads(RECORD.read_text())["cases"] if size == SIZE else {}
     print(table(cases, held_out))
 

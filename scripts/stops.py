@@ -145,19 +145,15 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def completed(
-    path: Path, names: list[str], case: Callable, column: str = "best"
-) -> dict[str, dict[str, Any]]:
-    """The cases of a record, with those of these names that it has not had, or lack the column."""
+def completed(path: Path, names: list[str], case: Callable) -> dict[str, dict[str, Any]]:
+    """The cases of a record, with those of these names that it has not had."""
     record = json.loads(path.read_text()) if path.exists() else {"cases": {}}
     if names and DATA is None:
         raise SystemExit("no pictures: shared/data is not there")
     for name in names:
-        known = record["cases"].get(name)
-        if known is None or column not in known:
+        if name not in record["cases"]:
             picture, kind, level = name.split()
-            more = {} if known is None else {"known": known}
-            record["cases"][name] = case(picture, kind, int(level), **more)
+            record["cases"][name] = case(picture, kind, int(level))
             print(name, record["cases"][name], flush=True)
             report.write_json(path, {**report.environment(), **record})
     return record["cases"]
