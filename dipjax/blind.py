@@ -13,6 +13,7 @@ L. Xu, S. Zheng, J. Jia, "Unnatural L0 sparse representation for natural image d
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,9 @@ from jax.scipy.sparse.linalg import cg
 from jax.typing import ArrayLike
 
 from dipjax import images, noise
+from dipjax import light as lights
 from dipjax.baselines import nonlocal_bayes
+from dipjax.operators import Decode
 
 Array = jax.Array
 
@@ -62,7 +65,29 @@ def kernel(y: ArrayLike, side: int) -> Array:
     """
     y = images.check(y)
     sides = _sides(checked(side, y.shape))
-    return _seen(_stretched(_denoised(_busiest(y.mean(-1)))), sides)
+    part = images.busiest(y.mean(-1, keepdims=True), PART)
+    return _of_scales(_stretched(_denoised(part)), sides)
+
+
+class Seen(NamedTuple):
+    """A blur as it is seen: its kernel (side, side), and the light that it has added up."""
+
+    kernel: Array
+    light: lights.Light
+
+
+def seen(y: ArrayLike, side: int, light: lights.Asked = "auto") -> Seen:
+    """The kernel of a blur and its light, by "auto" that in which the picture rings less.
+
+        k, light = dipjax.blind.seen(y, 25)
+        sharp = dipjax.deblur(key, y, k, light=light)
+
+    The arguments and errors are those of `kernel`, and `light` as `deblur` has it.
+    """
+    y = images.check(y)
+    k = kernel(Decode()(jnp.clip(y, 0, 1)), side) if light != "stored" else kernel(y, side)
+    light = lights.asked(light, y, k)
+    return Seen(k, light) if light == "linear" else Seen(kernel(y, side), light)
 
 
 def checked(side: int, shape: tuple[int, ...]) -> int:
@@ -82,23 +107,8 @@ def checked(side: int, shape: tuple[int, ...]) -> int:
     return side
 
 
-def _busiest(y: Array) -> Array:
-    """The part of a large picture where it varies most, of windows that overlap."""
-    h, w = size = [min(n, PART) for n in y.shape]
-    starts = [
-        np.unique([*range(0, n - m, PART // 4), n - m]) for n, m in zip(y.shape, size, strict=True)
-    ]
-    down, right = _gradient(y)
-    sums = jnp.pad((down**2 + right**2).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    i, j = starts[0][:, None], starts[1][None]
-    varies = sums[i + h, j + w] - sums[i, j + w] - sums[i + h, j] + sums[i, j]
-    a, b = jnp.unravel_index(varies.argmax(), varies.shape)
-    return lax.dynamic_slice(y, (jnp.asarray(starts[0])[a], jnp.asarray(starts[1])[b]), (h, w))
-
-
 def _denoised(y: Array) -> Array:
     """By groups of alike patches, which leave a blur as it is: noise has edges of its own."""
-    y = y[..., None]
     s = noise.level_by_brightness(y)
     return nonlocal_bayes(y, sigma=jnp.sqrt((s**2).mean()))[..., 0]
 
@@ -110,7 +120,7 @@ def _stretched(y: Array) -> Array:
 
 
 @partial(jax.jit, static_argnames="sides")
-def _seen(y: Array, sides: tuple[int, ...]) -> Array:
+def _of_scales(y: Array, sides: tuple[int, ...]) -> Array:
     """From the coarsest scale to the finest."""
     k, lam = jnp.array([[0.5, 0.5, 0]], y.dtype), jnp.asarray(EDGES, y.dtype)
     for i, side in reversed(list(enumerate(sides))):

@@ -196,6 +196,13 @@ def _lost(y: Array) -> Array:
     return jnp.mean(((y <= 0) | (y >= 1)) & (far > jnp.maximum(5 * sigma, 0.2)))
 
 
+def unclipped_level(y: Array) -> Array:
+    """The level, a scalar, of the entries of `y` (H, W, C) that are neither black nor white."""
+    inside = (y > 0) & (y < 1)
+    squares = jnp.where(inside, level_by_brightness(y) ** 2, 0)
+    return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))
+
+
 def fidelity(y: ArrayLike) -> Literal["l1", "l2"]:
     """The fidelity of a data term for the noise that is seen in a picture `y` (H, W, C).
 

@@ -6,13 +6,15 @@ deblur, reconstruct,
 remove_jpeg_artifacts     min_x |A x - y|^2 with prior NLB     rounds, from the fit on
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from dipjax.baselines.nonlocal_bayes import FIRST, RADIUS, grouped, nonlocal_bayes
 from dipjax.noise import local_mean
-from dipjax.operators import Operator, backproject
+from dipjax.operators import Operator, backproject, linearized
 
 Array = jax.Array
 
@@ -75,7 +77,7 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
     return lax.cond(beyond < OUTLIERS, blend, lambda x: x, x)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="rounds")
 def refined(
     x: Array,
     A: Operator,
@@ -83,26 +85,29 @@ def refined(
     s: float | Array = EXACT,
     wide: float = WIDE,
     narrow: float | Array | None = None,
+    rounds: int = ROUNDS,
 ) -> Array:
     """A fit of `y = A x`, by denoising and back-projection in turn, with momentum.
 
         z_k = x_k + 0.8 (x_k - x_{k-1})
         x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
 
-    `sigma_k`, from `wide` to `narrow` in 24 rounds, is what an image may be off, for non-local
-    Bayes as for the measurement. What the generator has drawn, the groups of alike
-    patches make sharper, and every round goes back towards what was measured.
+    `sigma_k`, from `wide` to `narrow`, is what an image may be off, for non-local Bayes as for the
+    measurement. What the generator has drawn, the groups of alike patches make sharper, and every
+    round goes back towards what was measured: for an operator that is not linear, by its derivative
+    at `z_k` (Gauss, Newton).
 
     T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
     Trans. Image Processing 28(3), 2019.
 
     Args:
         x: the fit (H, W, C).
-        A: a linear operator.
+        A: an operator, linear or with a derivative.
         y: its measurement.
         s: the level of the noise in it; by default half a level of 8 bits.
         wide: how far the fit may be off.
         narrow: how far the last image may be; by default `4 s`, and at most 12 / 255.
+        rounds: from the one to the other.
 
     Returns:
         (H, W, C), held in [0, 1]; the fit itself where it has fewer patches than a group.
@@ -115,13 +120,18 @@ def refined(
     def turn(carry: tuple[Array, Array], sigma: Array) -> tuple[tuple[Array, Array], None]:
         x, last = carry
         z = smoothed(jnp.clip(x + MOMENTUM * (x - last), 0, 1), sigma)
-        return (backproject(z, A, y, ridge=(s / sigma) ** 2), x), None
+        return (_towards(z, A, y, s / sigma), x), None
 
     last = jnp.minimum(NARROW * s if narrow is None else narrow, NARROW_AT_MOST)
-    sigmas = jnp.geomspace(jnp.maximum(wide, last), last, ROUNDS, dtype=dtype)
-    start = backproject(x, A, y, ridge=(s / sigmas[0]) ** 2)
+    sigmas = jnp.geomspace(jnp.maximum(wide, last), last, rounds, dtype=dtype)
+    start = _towards(x, A, y, s / sigmas[0])
     (x, _), _ = lax.scan(turn, (start, start), sigmas)
     return jnp.clip(x, 0, 1)
+
+
+def _towards(x: Array, A: Operator, y: Array, ratio: Array) -> Array:
+    """From an image towards what was measured, whose levels of error are in this ratio."""
+    return backproject(x, linearized(A, x), y, ridge=ratio**2)
 
 
 def smoothed(x: Array, sigma: float | Array) -> Array:

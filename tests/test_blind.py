@@ -117,16 +117,6 @@ def test_floats_of_every_length(view, x64):
         np.testing.assert_allclose(k.sum(), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("place", [(30, 60), (0, 0), (60, 80), (57, 3)])
-def test_the_busiest_part_of_a_large_picture_is_looked_at(monkeypatch, view, place):
-    monkeypatch.setattr(blind, "PART", 40)
-    i, j = place
-    y = jnp.full((100, 120), 0.5).at[i + 5 : i + 35, j + 5 : j + 35].set(view[:30, :30, 0])
-    part = blind._busiest(y)
-    assert part.shape == (40, 40)
-    assert float(part.var()) > 0.8 * float(y[i : i + 40, j : j + 40].var())
-
-
 def test_what_is_moved_to_the_middle_stays_whole():
     k = np.zeros((5, 5), np.float32)
     k[1, 1:3] = 0.5

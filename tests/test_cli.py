@@ -222,7 +222,11 @@ def test_a_kernel_that_nobody_knows_is_seen_and_saved(folder, capsys):
     assert "looking for a kernel of 3 x 3 pixels" in out and "give more to --blind" in out
     k = blind.kernel(images.load("in.png"), 3)
     np.testing.assert_allclose(images.load("k.png")[..., 0], k / k.max(), atol=0.51 / 255)
-    assert json.loads((folder / "a.json").read_text())["options"] == {"blind": 3, "polish": True}
+    assert json.loads((folder / "a.json").read_text())["options"] == {
+        "blind": 3,
+        "light": "stored",
+        "polish": True,
+    }
     assert run("deblur in.png -o b.png --kernel k.png") == 0
     np.testing.assert_allclose(images.load("b.png"), images.load("a.png"), atol=3 / 255)
     images.save("flat.png", np.full((8, 6), 0.5))

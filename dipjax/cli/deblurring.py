@@ -13,10 +13,12 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from dipjax import blind as unknown
 from dipjax import images, kernels, tasks
+from dipjax import light as lights
 from dipjax.cli import checks
 from dipjax.cli.options import COMMON, Options, Output, Polish, check_files
 from dipjax.cli.restoring import restore
 from dipjax.images import Picture
+from dipjax.light import Asked
 
 TOLD, CUT = 0.2, 0.1  # at least this of the brightest entry is told; and of the light
 
@@ -30,6 +32,7 @@ def deblur(
     motion: tuple[float, float] | None = None,
     blind: int | None = None,
     kernel_output: Path | None = None,
+    light: Asked = "auto",
     sigma: float | None = None,
     polish: Polish = True,
     common: OmitArgPrefixes[Options] = COMMON,
@@ -47,6 +50,9 @@ def deblur(
         blind: where nobody knows the blur, how far it goes from end to end, in pixels, rather too
             many than too few; the kernel is looked for in the picture.
         kernel_output: save the kernel as a picture that --kernel reads; best a PNG.
+        light: what was blurred, linear light, as by a lens or a camera, or the values as they are
+            stored, as by an image editor; auto looks which it is, and takes a soft blur, in which
+            little is to be seen, for one of an editor.
         sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
             given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
@@ -56,16 +62,18 @@ def deblur(
     checks.sigma(sigma)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
-    see = kernel_of(picture, (h, w), **given, quiet=common.quiet)
+    see = blur_of(picture, (h, w), **given, light=light, quiet=common.quiet)
     check_files(output, picture, common, input, kernel, also=kernel_output)
-    k = see(picture.colour)
+    k, found = see(jnp.asarray(picture.colour))
+    if light == "auto" and found == "linear" and not common.quiet:
+        print("light was blurred, as by a lens (--light stored: the values of the file were)")
     if kernel_output:
         images.save(kernel_output, k / k.max(), overwrite=common.force)
-    task = partial(tasks.deblur, kernel=k, sigma=sigma, polish=polish)
+    task = partial(tasks.deblur, kernel=k, light=found, sigma=sigma, polish=polish)
     restore("deblur", picture, input, output, common, task, said=given)
 
 
-def kernel_of(
+def blur_of(
     picture: Picture,
     shape: tuple[int, int],
     kernel: Path | None,
@@ -73,9 +81,10 @@ def kernel_of(
     disc: float | None,
     motion: tuple[float, float] | None,
     blind: int | None,
+    light: Asked,
     quiet: bool,
-) -> Callable[[np.ndarray], jax.Array]:
-    """What makes the kernel that one of the options names, for a picture or tiles of this shape.
+) -> Callable[[jax.Array], unknown.Seen]:
+    """What sees the blur that one of the options names, for a picture or tiles of this shape.
 
     Raises:
         ValueError: for none, several, or one that reaches farther than a side of the picture.
@@ -90,23 +99,23 @@ def kernel_of(
     if blind is not None:
         side = _side(blind, picture.colour.shape)
         kernels.checked(np.ones((side, side)), shape)
-        return partial(look, side=side, quiet=quiet)
+        return partial(look, side=side, light=light, quiet=quiet)
     if kernel is not None:
         k = jnp.asarray(images.load_picture(kernel).colour.mean(-1))
     else:
         k = _form(*named[0], max(shape))
     k = kernels.checked(k, shape)
-    return lambda y: k
+    return lambda y: unknown.Seen(k, lights.asked(light, y, k))
 
 
-def look(y: np.ndarray, side: int, quiet: bool) -> jax.Array:
-    """The kernel that is seen in a picture, and what there is to say of it."""
+def look(y: jax.Array, side: int, light: Asked, quiet: bool) -> unknown.Seen:
+    """The blur that is seen in a picture, and what there is to say of its kernel."""
     if not quiet:
         print(f"looking for a kernel of {side} x {side} pixels")
-    k = unknown.kernel(y, side)
+    seen = unknown.seen(y, side, light)
     if not quiet:
-        print(told(k))
-    return k
+        print(told(seen.kernel))
+    return seen
 
 
 def told(k: jax.Array) -> str:

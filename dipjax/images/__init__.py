@@ -3,6 +3,7 @@
 from dipjax.images.arrays import LIMIT as LIMIT
 from dipjax.images.arrays import WHITE as WHITE
 from dipjax.images.arrays import ImageError as ImageError
+from dipjax.images.arrays import busiest as busiest
 from dipjax.images.arrays import check as check
 from dipjax.images.arrays import middle as middle
 from dipjax.images.arrays import native as native

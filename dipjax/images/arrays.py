@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
@@ -70,6 +71,27 @@ def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """The middle (h, w) = `shape[:2]` of an image (H, W, C) that is at least as large."""
     i, j = ((n - m) // 2 for n, m in zip(image.shape[:2], shape[:2], strict=True))
     return image[i : i + shape[0], j : j + shape[1]]
+
+
+def busiest(image: jax.Array, side: int) -> jax.Array:
+    """The part of an image (H, W, C) that varies most, of windows of `side` pixels that overlap.
+
+    It has all rows, or columns, of which there are no more.
+    """
+    h, w = size = [min(n, side) for n in image.shape[:2]]
+    edges = [(0, 1), (0, 1), (0, 0)]
+    wide = jnp.pad(image, edges, mode="edge")
+    varies = (jnp.diff(wide, axis=0)[:, :-1] ** 2 + jnp.diff(wide, axis=1)[:-1] ** 2).sum(-1)
+    sums = jnp.pad(varies.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    starts = [
+        np.unique([*range(0, n - m, max(side // 4, 1)), n - m])
+        for n, m in zip(varies.shape, size, strict=True)
+    ]
+    i, j = np.meshgrid(*starts, indexing="ij")
+    of_windows = sums[i + h, j + w] - sums[i, j + w] - sums[i + h, j] + sums[i, j]
+    most = of_windows.argmax()
+    start = (jnp.asarray(i.ravel())[most], jnp.asarray(j.ravel())[most], 0)
+    return lax.dynamic_slice(image, start, (h, w, image.shape[2]))
 
 
 def repeated(x: Any, times: int) -> Any:

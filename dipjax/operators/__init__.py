@@ -1,6 +1,8 @@
 """Forward operators `A`: image -> measurement (see `base`), one kind of measurement a file."""
 
 from dipjax.operators.backprojection import backproject as backproject
+from dipjax.operators.backprojection import has_derivative as has_derivative
+from dipjax.operators.backprojection import linearized as linearized
 from dipjax.operators.base import Adjoint as Adjoint
 from dipjax.operators.base import Compose as Compose
 from dipjax.operators.base import Identity as Identity
@@ -12,6 +14,9 @@ from dipjax.operators.blur import Border as Border
 from dipjax.operators.fourier import Fourier as Fourier
 from dipjax.operators.fourier import coil_maps as coil_maps
 from dipjax.operators.jpeg import Jpeg as Jpeg
+from dipjax.operators.light import Decode as Decode
+from dipjax.operators.light import Encode as Encode
+from dipjax.operators.light import in_light as in_light
 from dipjax.operators.mask import Mask as Mask
 from dipjax.operators.radon import Radon as Radon
 from dipjax.operators.resample import Downsample as Downsample

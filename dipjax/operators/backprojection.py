@@ -1,10 +1,11 @@
 """The nearest image that was measured so."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from dipjax.operators.base import Array, Operator
+from dipjax.operators.base import Array, Lambda, Operator
 
 # Of conjugate gradients, at most. Filters and masks need ten for a hundred-thousandth of the
 # residual; of a blur a thousandth is left.
@@ -39,6 +40,43 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
 
     parts, _ = cg(gram, left, tol=1e-6, maxiter=ITERATIONS)
     return x + A.T(_joined(parts))
+
+
+def linearized(A: Operator, x: Array) -> Operator:
+    """`u -> A x + J (u - x)`, with `J` the derivative at an image `x`; a linear `A` as it is.
+
+    Raises:
+        TypeError: for an operator that has neither an adjoint nor a derivative.
+    """
+    if _is_linear(A, x):
+        return A
+    y, pull = jax.vjp(A, x)
+    J = jax.linear_transpose(pull, y)  # more has a gradient than what can be pushed forward
+    L = Lambda(lambda u: y + J((u - x,))[0])
+    jax.eval_shape(L, x)  # its adjoint needs the shape
+    return L
+
+
+def has_derivative(A: Operator, x: Array | jax.ShapeDtypeStruct) -> bool:
+    """Whether `linearized` finds an operator, with an adjoint, on images like `x`.
+
+    There is none of a `while_loop` or of a callback, of which there is no gradient either.
+    """
+    try:
+        jax.eval_shape(lambda x: linearized(A, x).T(A(x)), x)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_linear(A: Operator, x: Array) -> bool:
+    """Whatever constant is added."""
+    y = jax.eval_shape(A, x)
+    try:
+        jax.eval_shape(A.T, y)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _parts(u: Array) -> tuple[Array, ...]:

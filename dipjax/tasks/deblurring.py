@@ -1,12 +1,14 @@
 """Blur: `E(x) = |k * x - y|^2`, `k` is the picture of a point of light."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from dipjax import images, kernels, noise
 from dipjax.fitting import fit
+from dipjax.light import Asked, asked, operator
 from dipjax.objectives import data_term
-from dipjax.operators import Blur, Operator
 from dipjax.polish import BLURRED, EXACT, refined
 from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
@@ -19,6 +21,7 @@ def deblur(
     y: Array,
     kernel: Array,
     *,
+    light: Asked = "auto",
     sigma: float | None = None,
     polish: bool = True,
     preset: str = "fast",
@@ -30,11 +33,16 @@ def deblur(
     What is fitted reaches beyond the picture by half of the kernel on each side, from where light
     has come into it, and is cut to the picture in the end: nothing is assumed of its border.
 
+    A lens or a camera blurs light, of which a picture file holds a power: then it is
+    `E(x) = |g(k * g^-1(x)) - y|^2`, with `g` the curve of sRGB (see `light`).
+
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         kernel: `k` (h, w), the picture of a point of light, seen at its entry (h // 2, w // 2),
             such as `kernels.disc(3)`; it is scaled to the sum 1.
+        light: what was blurred, "linear" light, or the values of the picture as they are "stored",
+            as by an image editor. "auto" looks which it is, where it matters.
         sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
             the polish. If not given it is estimated, where the picture is neither black nor white.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
@@ -50,23 +58,13 @@ def deblur(
 
     Raises:
         ValueError: for a picture of another shape or range, a kernel that is none or larger than
-            the picture, a sigma that is no level of noise, or an unknown preset.
+            the picture, a sigma that is no level of noise, or an unknown light or preset.
     """
     y = images.check(y)
-    A = Blur(kernels.checked(kernel, y.shape).astype(y.dtype))
-    white = None if sigma is None else noise.checked(y, sigma)[1]
-
-    def refine(x: Array, A: Operator, y: Array) -> Array:
-        s = _unclipped_level(y) if white is None else white
-        return refined(x, A=A, y=y, s=jnp.maximum(s, EXACT), wide=BLURRED)
-
+    k = kernels.checked(kernel, y.shape).astype(y.dtype)
+    s = noise.unclipped_level(y) if sigma is None else noise.checked(y, sigma)[1]
+    A = operator(k, asked(light, y, k))
+    refine = partial(refined, s=jnp.maximum(s, EXACT), wide=BLURRED)
     energy, shape = data_term(A, y), A.domain(y.shape)
     result = measured("deblur", key, energy, shape, preset, driver, settings, polish, refine)
     return result.map_images(lambda x: images.middle(x, y.shape))
-
-
-def _unclipped_level(y: Array) -> Array:
-    """Of the noise of the entries that are neither black nor white, a scalar."""
-    inside = (y > 0) & (y < 1)
-    squares = jnp.where(inside, noise.level_by_brightness(y) ** 2, 0)
-    return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))

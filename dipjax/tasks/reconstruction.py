@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
-from dipjax.operators import Adjoint, Operator
+from dipjax.operators import Adjoint, Operator, has_derivative, linearized
 from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
 from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
@@ -44,8 +44,9 @@ def reconstruct(
             there are detectors.
         sigma: standard deviation of the noise in `y`, of complex ones in each of both parts; for
             the polish. If not given it is estimated, too high where there is none: give 0 then.
-        polish: go on behind the fit of a linear operator by non-local Bayes and back-projection in
-            turn (see `polish.refined`), but where `preset="paper"` is asked for.
+        polish: go on behind the fit by non-local Bayes and back-projection in turn (see
+            `polish.refined`), but where `preset="paper"` is asked for or JAX finds no derivative
+            of `A`.
         preset: "paper" (its network and settings of super-resolution; other measurements are
             ours), "fast", or "best", the mean of four fits.
         driver: what runs the fit; any function with the arguments of `fit`.
@@ -63,7 +64,8 @@ def reconstruct(
     image = _image(energy.operator, energy.y, shape)
     if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
         raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
-    polish = polish and _linear(energy.operator, energy.y)
+    like = jax.ShapeDtypeStruct(image, energy.y.real.dtype)
+    polish = polish and has_derivative(energy.operator, like)
     refine = partial(_refined, sigma=sigma)
     return measured("reconstruct", key, energy, image, preset, driver, settings, polish, refine)
 
@@ -91,15 +93,17 @@ def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, .
 def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
     """`refined`, to where noise of this level, seen through `A`, would leave an image.
 
-    Of white noise `n` as an image, `A n` tells which entries are measured at all, and how much a
-    pixel weighs in all of them together: `g = |A n| / |n|`.
+    Of white noise `n` as an image, `J n`, with the derivative of `A` at the fit, tells which
+    entries are measured at all, and how much a pixel weighs in all of them together:
+    `g = |J n| / |n|`.
 
     If the level is not known it is what the fit leaves of the measurement, and then what the
     smoothed result leaves: the first is too much where the fit is coarse, and the result itself
     has learnt some of the noise.
     """
     n = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
-    seen = A(n) - A(jnp.zeros_like(n))
+    near = linearized(A, x)
+    seen = near(n) - near(jnp.zeros_like(n))
     g = jnp.maximum(jnp.linalg.norm(seen) / jnp.linalg.norm(n), jnp.finfo(x.dtype).eps)
     entries = jnp.maximum(jnp.count_nonzero(seen), 1) * (2 if jnp.iscomplexobj(y) else 1)
     size = jnp.sqrt(entries.astype(x.dtype))  # of integers a root may be a double
@@ -114,12 +118,3 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
 
     s = left(smoothed(*finer(left(x)))) if sigma is None else sigma
     return finer(s)[0]
-
-
-def _linear(A: Operator, y: Array) -> bool:
-    """Whether `A` has an adjoint, whatever it adds; JAX finds none of a `while_loop`."""
-    try:
-        jax.eval_shape(A.T, y)
-    except (TypeError, ValueError):
-        return False
-    return True

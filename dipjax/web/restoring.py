@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from PIL import Image
 
 from dipjax import blind, images, jobs, kernels, tasks, tiles
+from dipjax import light as lights
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
 from dipjax.tasks.super_resolution import sigma_of
@@ -77,10 +78,11 @@ def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
     if kind == UNKNOWN:
         if size < LEAST:
             raise ValueError(f"by {size:g} pixels: give more, at least {LEAST}, better too many")
-        k = blind.kernel(picture.colour, round(size))
+        k, light = blind.seen(picture.colour, round(size))
     else:
         k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
-    return Wanted(partial(tasks.deblur, kernel=k), picture.alpha)
+        light = lights.seen(jnp.asarray(picture.colour), k)
+    return Wanted(partial(tasks.deblur, kernel=k, light=light), picture.alpha)
 
 
 def compressed(picture: Picture) -> Wanted:

@@ -32,7 +32,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
     "jpeg_files": compressing.EXPERIMENT,
-    "deblur": deblurring.EXPERIMENT,
+    **deblurring.EXPERIMENTS,
     "shaken": shaken.EXPERIMENT,
     "camera": photographing.EXPERIMENT,
     "small_and_noisy": small_and_noisy.EXPERIMENT,

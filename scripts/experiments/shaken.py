@@ -39,12 +39,12 @@ def _deblur(lab: Lab, name: str, instead: str, shake: tuple[int, float]) -> Foun
     whole = noisy(lab.key, Blur(k)(view), sigma)
     y = middle(whole, lab.scale.side)
     truth = images.middle(view, y.shape)
-    seen = blind.kernel(whole, side + MORE)
+    seen, light = blind.seen(whole, side + MORE)
     task = partial(dipjax.deblur, lab.key, y, preset=lab.scale.preset, driver=lab.driver(truth))
     methods = {
         "blurred": y,
-        "kernel known": task(kernel=k, **lab.fewer(300)).image,
-        "ours": task(kernel=seen, **lab.fewer(300)).image,
+        "kernel known": task(kernel=k, light="stored", **lab.fewer(300)).image,
+        "ours": task(kernel=seen, light=light, **lab.fewer(300)).image,
     }
     psnr = {method: placed(jnp.clip(x, 0, 1), truth) for method, x in methods.items()}
     drawn = {
