@@ -14,6 +14,7 @@ from dipjax import generators as generators
 from dipjax import guard as guard
 from dipjax import images as images
 from dipjax import kernels as kernels
+from dipjax import light as light
 from dipjax import memory as memory
 from dipjax import metrics as metrics
 from dipjax import noise as noise

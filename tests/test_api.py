@@ -9,6 +9,7 @@ import dipjax
 MODULES = (
     dipjax,
     dipjax.baselines,
+    dipjax.blind,
     dipjax.checkpoints,
     dipjax.clipping,
     dipjax.codes,
@@ -19,6 +20,7 @@ MODULES = (
     dipjax.guard,
     dipjax.images,
     dipjax.kernels,
+    dipjax.light,
     dipjax.memory,
     dipjax.metrics,
     dipjax.noise,

@@ -14,7 +14,19 @@ from command import run
 from PIL import Image, ImageCms
 
 import dipjax
-from dipjax import blind, cli, drivers, fitting, images, kernels, memory, noise, report, tasks
+from dipjax import (
+    blind,
+    cli,
+    drivers,
+    fitting,
+    images,
+    kernels,
+    light,
+    memory,
+    noise,
+    report,
+    tasks,
+)
 from dipjax.cli import masking
 from dipjax.generators import Hourglass
 from dipjax.watch import Watch
@@ -193,7 +205,7 @@ def test_every_task_is_a_command(folder, line, name, capsys):
     record = json.loads((folder / "out.json").read_text())
     assert (record["task"], record["steps"]) == (name, 2)
     if "motion" in line:
-        assert record["options"] == {"motion": [3, 45], "polish": True}
+        assert record["options"] == {"light": "stored", "motion": [3, 45], "polish": True}
         assert record["settings"]["stop"] == "Tracker"
     assert "PSNR" in capsys.readouterr().out
     code = {"flash_no_flash": "array of shape (8, 6, 3)", "inpaint": "meshgrid"}
@@ -234,6 +246,16 @@ def test_a_kernel_that_nobody_knows_is_seen_and_saved(folder, capsys):
     assert "1 x 1 pixels, no blur is seen" in capsys.readouterr().out
     line = "deblur in.png -o d.png --blind 3 --kernel-output d-k.png --reference small.png"
     assert run(line) == 2 and not (folder / "d-k.png").exists()
+
+
+def test_which_light_was_blurred_is_told_where_it_was_looked_for(folder, capsys, monkeypatch):
+    monkeypatch.setattr(light, "seen", lambda y, k: "linear")
+    for option, told in {"": True, " --light linear": False, " --light stored": False}.items():
+        line = f"deblur in.png --disc 1 -o out.png --force --json out.json{option}"
+        assert run(line) == 0
+        assert ("light was blurred" in capsys.readouterr().out) == told
+        options = json.loads((folder / "out.json").read_text())["options"]
+        assert options["light"] == ("stored" if "stored" in option else "linear")
 
 
 def test_the_reference_is_looked_at_before_anything_is_computed(folder, monkeypatch):
