@@ -46,9 +46,9 @@ def seen(y: Array, k: Array) -> Light:
 
         TV(x_stored) > TV(x_linear)        linear
 
-    The fewest oscillations are those of the scene. A soft kernel, as a Gaussian, makes none, and is
-    mostly taken for one of stored values, which may lose some dB: say "linear" of a lens. In a small
-    picture, and in what is traced, nothing is seen, and it is "stored".
+    The fewest oscillations are those of the scene. A soft kernel, as a Gaussian, makes none and is
+    mostly taken for one of stored values, which may lose some dB: say "linear" of a lens. In small
+    pictures, and in what is traced, nothing is seen, and it is "stored".
 
     Args:
         y: the blurred picture (H, W, C), floats in [0, 1].
