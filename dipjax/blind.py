@@ -82,12 +82,14 @@ def seen(y: ArrayLike, side: int, light: lights.Asked = "auto") -> Seen:
         k, light = dipjax.blind.seen(y, 25)
         sharp = dipjax.deblur(key, y, k, light=light)
 
-    The arguments and errors are those of `kernel`, and `light` as `deblur` has it.
+    A kernel is looked for in the one and in the other, and both have their say in which it was. The
+    arguments and errors are those of `kernel`, and `light` as `deblur` has it.
     """
     y = images.check(y)
-    k = kernel(Decode()(jnp.clip(y, 0, 1)), side) if light != "stored" else kernel(y, side)
-    light = lights.asked(light, y, k)
-    return Seen(k, light) if light == "linear" else Seen(kernel(y, side), light)
+    pictures = {"stored": y, "linear": Decode()(jnp.clip(y, 0, 1))}
+    kernels = {name: kernel(y, side) for name, y in pictures.items() if light in ("auto", name)}
+    found = lights.asked(light, y, *kernels.values())
+    return Seen(kernels[found], found)
 
 
 def checked(side: int, shape: tuple[int, ...]) -> int:

@@ -6,6 +6,7 @@
 Taken for the other one, edges between bright and dark ring.
 """
 
+import math
 from functools import partial
 from typing import Literal, get_args
 
@@ -30,18 +31,18 @@ def operator(k: Array, light: Light) -> Operator:
     return Blur(k) if light == "stored" else in_light(Blur(k))
 
 
-def asked(light: Asked, y: Array, k: Array) -> Light:
-    """The light that is asked for, of a blurred picture (H, W, C); "auto" looks which it is.
+def asked(light: Asked, y: Array, *kernels: Array) -> Light:
+    """The light that is asked for, of a blurred picture (H, W, C); "auto" looks, as `seen` does.
 
     Raises:
         ValueError: for another word.
     """
     if light not in get_args(Asked):
         raise ValueError(f"light must be one of {get_args(Asked)}, not {light!r}")
-    return seen(y, k) if light == "auto" else light
+    return seen(y, *kernels) if light == "auto" else light
 
 
-def seen(y: Array, k: Array) -> Light:
+def seen(y: Array, *kernels: Array) -> Light:
     """The light in which a picture rings less, sharpened in the one and in the other.
 
         TV(x_stored) > TV(x_linear)        linear
@@ -52,14 +53,16 @@ def seen(y: Array, k: Array) -> Light:
 
     Args:
         y: the blurred picture (H, W, C), floats in [0, 1].
-        k: its kernel (h, w), of the sum 1.
+        kernels: its kernel (h, w), of the sum 1, or several that it may be: then the products of
+            what varies by each are compared.
     """
-    if min(y.shape[:2]) < LEAST or traced((y, k)):
+    if min(y.shape[:2]) < LEAST or traced((y, kernels)):
         return "stored"
     green = y.shape[-1] // 2  # all channels tell the same, in more time
     part = images.busiest(y[..., green, None], PART)
     s = jnp.maximum(noise.unclipped_level(part), EXACT)
-    return "linear" if _rings(part, k, s, "stored") > _rings(part, k, s, "linear") else "stored"
+    ratios = [_rings(part, k, s, "stored") / _rings(part, k, s, "linear") for k in kernels]
+    return "linear" if math.prod(map(float, ratios)) > 1 else "stored"
 
 
 @partial(jax.jit, static_argnames="light")

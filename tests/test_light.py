@@ -161,7 +161,7 @@ def test_an_unknown_kernel_is_looked_for_in_the_light_that_it_blurred(view, monk
     inside = blind.kernel(Decode()(jnp.clip(y, 0, 1)), side)
     for kind in ("stored", "linear"):
         expected = inside if kind == "linear" else blind.kernel(y, side)
-        monkeypatch.setattr(light, "seen", lambda y, k, kind=kind: kind)
+        monkeypatch.setattr(light, "seen", lambda y, *_, kind=kind: kind)
         for wanted in (kind, "auto"):
             k, found = blind.seen(y, side, wanted)
             assert found == kind
