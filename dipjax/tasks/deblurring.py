@@ -42,7 +42,8 @@ def deblur(
         kernel: `k` (h, w), the picture of a point of light, seen at its entry (h // 2, w // 2),
             such as `kernels.disc(3)`; it is scaled to the sum 1.
         light: what was blurred, "linear" light, or the values of the picture as they are "stored",
-            as by an image editor. "auto" looks which it is, where it matters.
+            as by an image editor. "auto" looks which it is (`light.seen`), of every tile for
+            itself; traced, as under `vmap`, it is "stored".
         sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
             the polish. If not given it is estimated, where the picture is neither black nor white.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
