@@ -56,13 +56,13 @@ def seen(y: Array, *kernels: Array) -> Light:
         kernels: its kernel (h, w), of the sum 1, or several that it may be: then the products of
             what varies by each are compared.
     """
-    if min(y.shape[:2]) < LEAST or traced((y, kernels)):
+    if min(y.shape[:2]) < LEAST:
         return "stored"
     green = y.shape[-1] // 2  # all channels tell the same, in more time
     part = images.busiest(y[..., green, None], PART)
     s = jnp.maximum(noise.unclipped_level(part), EXACT)
     ratios = [_rings(part, k, s, "stored") / _rings(part, k, s, "linear") for k in kernels]
-    return "linear" if math.prod(map(float, ratios)) > 1 else "stored"
+    return "linear" if not traced(ratios) and math.prod(map(float, ratios)) > 1 else "stored"
 
 
 @partial(jax.jit, static_argnames="light")
