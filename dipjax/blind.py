@@ -83,9 +83,11 @@ def seen(y: ArrayLike, side: int, light: lights.Asked = "auto") -> Seen:
         sharp = dipjax.deblur(key, y, k, light=light)
 
     A kernel is looked for in the one and in the other, and both have their say in which it was. The
-    arguments and errors are those of `kernel`, and `light` as `deblur` has it.
+    arguments and errors are those of `kernel`, and `light` as `deblur` has it; not for `vmap`, of
+    which no word comes back.
     """
-    y = images.check(y)
+    y, light = images.check(y), lights.checked(light)
+    light = light if lights.shows(y) or light != "auto" else "stored"
     pictures = {"stored": y, "linear": Decode()(jnp.clip(y, 0, 1))}
     kernels = {name: kernel(y, side) for name, y in pictures.items() if light in ("auto", name)}
     found = lights.asked(light, y, *kernels.values())

@@ -22,7 +22,7 @@ Array = jax.Array
 Light = Literal["stored", "linear"]
 Asked = Literal["auto", "stored", "linear"]
 
-PART, LEAST = 128, 64  # pixels of a side that are looked at, and of a picture that tells something
+PART, LEAST = 128, 64  # pixels of a side that are looked at, and that tell anything
 ROUNDS = 8  # of the polish: with all 24 nothing is seen that is not seen so
 
 
@@ -37,9 +37,24 @@ def asked(light: Asked, y: Array, *kernels: Array) -> Light:
     Raises:
         ValueError: for another word.
     """
+    checked(light)
+    return seen(y, *kernels) if light == "auto" else light
+
+
+def checked(light: Asked) -> Asked:
+    """One of the three words.
+
+    Raises:
+        ValueError: for another.
+    """
     if light not in get_args(Asked):
         raise ValueError(f"light must be one of {get_args(Asked)}, not {light!r}")
-    return seen(y, *kernels) if light == "auto" else light
+    return light
+
+
+def shows(y: Array) -> bool:
+    """Whether a picture is large enough, and known, to tell."""
+    return min(y.shape[:2]) >= LEAST and not traced(y)
 
 
 def seen(y: Array, *kernels: Array) -> Light:
@@ -52,14 +67,15 @@ def seen(y: Array, *kernels: Array) -> Light:
     pictures, and in what is traced, nothing is seen, and it is "stored".
 
     Args:
-        y: the blurred picture (H, W, C), floats in [0, 1].
+        y: the blurred picture (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         kernels: its kernel (h, w), of the sum 1, or several that it may be: then the products of
             what varies by each are compared.
     """
-    if min(y.shape[:2]) < LEAST:
+    y = images.check(y)
+    if not shows(y) or traced(kernels):
         return "stored"
-    green = y.shape[-1] // 2  # all channels tell the same, in more time
-    part = images.busiest(y[..., green, None], PART)
+    most = y.var((0, 1)).argmax()  # all channels together tell no more, in more time
+    part = images.busiest(y[..., most, None], PART)
     s = jnp.maximum(noise.unclipped_level(part), EXACT)
     ratios = [_rings(part, k, s, "stored") / _rings(part, k, s, "linear") for k in kernels]
     return "linear" if not traced(ratios) and math.prod(map(float, ratios)) > 1 else "stored"

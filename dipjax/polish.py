@@ -131,7 +131,8 @@ def refined(
 
 def _towards(x: Array, A: Operator, y: Array, ratio: Array) -> Array:
     """From an image towards what was measured, whose levels of error are in this ratio."""
-    return backproject(x, linearized(A, x), y, ridge=ratio**2)
+    inside = jnp.clip(x, EXACT, 1 - EXACT)  # a power has an endless derivative at black
+    return backproject(x, linearized(A, inside), y, ridge=ratio**2)
 
 
 def smoothed(x: Array, sigma: float | Array) -> Array:

@@ -123,7 +123,8 @@ def test_refined_by_the_light_that_was_blurred(view):
 def test_the_light_is_seen(view, kind):
     y = blurred(view, kind)
     assert light.asked("auto", y, DISC) == kind
-    assert light.asked("auto", jnp.tile(y, (1, 1, 2)), DISC) == kind
+    alone = jnp.concatenate([y, jnp.zeros((*y.shape[:2], 2))], -1)
+    assert light.asked("auto", alone, DISC) == kind
 
 
 def test_where_nothing_is_to_be_seen_the_values_are_meant(monkeypatch):
@@ -168,6 +169,28 @@ def test_an_unknown_kernel_is_looked_for_in_the_light_that_it_blurred(view, monk
             k, found = blind.seen(y, side, wanted)
             assert found == kind
             np.testing.assert_array_equal(k, expected)
+
+
+def test_no_kernel_is_looked_for_in_vain(view, monkeypatch):
+    looked = []
+    monkeypatch.setattr(blind, "kernel", lambda y, side: looked.append(side))
+    with pytest.raises(ValueError, match="light must be one of"):
+        blind.seen(view, 7, "bright")
+    assert not looked
+    assert blind.seen(view[:60], 7).light == "stored" and len(looked) == 1
+
+
+def test_all_tiles_are_of_one_light(key, view, monkeypatch):
+    looked, found = [], []
+    monkeypatch.setattr(light, "seen", lambda y, k: looked.append(y.shape) or "linear")
+
+    def driver(key, objective, shape, **_):
+        found.append(type(objective.operator))
+        return Restoration(*[jnp.zeros(shape)] * 5, jnp.zeros(1), jnp.zeros((), int))
+
+    task = partial(dipjax.deblur, kernel=DISC, driver=driver, polish=False)
+    dipjax.tiled(task, key, view, tile=(64, 64))
+    assert looked == [view.shape] and len(found) == 4 and Blur not in found
 
 
 @pytest.mark.parametrize("place", [(30, 60), (0, 0), (60, 80), (57, 3)])

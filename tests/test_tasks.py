@@ -176,7 +176,37 @@ def called_back(x):
     return jax.pure_callback(lambda x: 2 * np.asarray(x), jax.ShapeDtypeStruct(x.shape, x.dtype), x)
 
 
-@pytest.mark.parametrize("A", [looped, called_back])
+@jax.custom_vjp
+def descended(x):
+    """With a gradient of its own, which is not linear."""
+    return x**2
+
+
+descended.defvjp(lambda x: (x**2, None), lambda _, g: (jnp.clip(g, -1, 1),))
+
+
+def test_a_derivative_without_end_is_no_nan(key):
+    """Of a root at black: it is polished all the same."""
+    truth = jnp.zeros((24, 24, 1)).at[4:15, 6:12].set(0.9)
+    start = jnp.full(truth.shape, 0.5)
+    driver = lambda *_, **__: recorded(*_, **__)._replace(image=start)  # noqa: E731
+    y = jnp.sqrt(truth)
+    image = dipjax.reconstruct(key, y, jnp.sqrt, shape=truth.shape, sigma=0.01, driver=driver).image
+    assert jnp.linalg.norm(image - truth) < 0.2 * jnp.linalg.norm(start - truth)
+
+
+def test_a_polish_that_leads_away_is_left_out(key):
+    """Where the derivative is 0 nothing holds it to what was measured."""
+    start = jax.random.uniform(key, (24, 24, 1))
+    driver = lambda *_, **__: recorded(*_, **__)._replace(image=start)  # noqa: E731
+    coarse = lambda x: jnp.round(4 * x) / 4  # noqa: E731
+    image = dipjax.reconstruct(
+        key, coarse(start), coarse, shape=start.shape, sigma=0.01, driver=driver
+    ).image
+    np.testing.assert_array_equal(image, start)
+
+
+@pytest.mark.parametrize("A", [looped, called_back, descended])
 def test_reconstruct_does_not_polish_what_has_no_derivative(key, A):
     y = jnp.ones((24, 24, 1))
     image = dipjax.reconstruct(key, y, A, shape=y.shape, driver=recorded).image

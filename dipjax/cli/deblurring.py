@@ -20,7 +20,7 @@ from dipjax.cli.restoring import restore
 from dipjax.images import Picture
 from dipjax.light import Asked
 
-TOLD, CUT = 0.2, 0.1  # at least this of the brightest entry is told; and of the light
+TOLD, CUT = 0.2, 0.1  # of the brightest entry what is told; of all what is cut at the edge
 
 
 def deblur(
@@ -51,8 +51,8 @@ def deblur(
             many than too few; the kernel is looked for in the picture.
         kernel_output: save the kernel as a picture that --kernel reads; best a PNG.
         light: what was blurred, linear light, as by a lens or a camera, or the values as they are
-            stored, as by an image editor; auto looks which it is, and takes a soft blur, in which
-            little is to be seen, for one of an editor.
+            stored, as by an image editor; auto looks which it is, but takes a soft blur for an
+            editor's more often than not.
         sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
             given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by

@@ -11,12 +11,12 @@ from dipjax.operators.base import Operator as Operator
 from dipjax.operators.base import check_adjoint as check_adjoint
 from dipjax.operators.blur import Blur as Blur
 from dipjax.operators.blur import Border as Border
+from dipjax.operators.encoding import Decode as Decode
+from dipjax.operators.encoding import Encode as Encode
+from dipjax.operators.encoding import in_light as in_light
 from dipjax.operators.fourier import Fourier as Fourier
 from dipjax.operators.fourier import coil_maps as coil_maps
 from dipjax.operators.jpeg import Jpeg as Jpeg
-from dipjax.operators.light import Decode as Decode
-from dipjax.operators.light import Encode as Encode
-from dipjax.operators.light import in_light as in_light
 from dipjax.operators.mask import Mask as Mask
 from dipjax.operators.radon import Radon as Radon
 from dipjax.operators.resample import Downsample as Downsample

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from dipjax.operators.base import Array, Lambda, Operator
+from dipjax.operators.base import NOT_LINEAR, Array, Lambda, Operator
 
 # Of conjugate gradients, at most. Filters and masks need ten for a hundred-thousandth of the
 # residual; of a blur a thousandth is left.
@@ -46,7 +46,8 @@ def linearized(A: Operator, x: Array) -> Operator:
     """`u -> A x + J (u - x)`, with `J` the derivative at an image `x`; a linear `A` as it is.
 
     Raises:
-        TypeError: for an operator that has neither an adjoint nor a derivative.
+        TypeError, ValueError, NotImplementedError: those of JAX, where there is neither an adjoint
+            nor a derivative.
     """
     if _is_linear(A, x):
         return A
@@ -60,11 +61,12 @@ def linearized(A: Operator, x: Array) -> Operator:
 def has_derivative(A: Operator, x: Array | jax.ShapeDtypeStruct) -> bool:
     """Whether `linearized` finds an operator, with an adjoint, on images like `x`.
 
-    There is none of a `while_loop` or of a callback, of which there is no gradient either.
+    There is none of a `while_loop` or of a callback, of which there is no gradient either, and of a
+    gradient of one's own that is not linear, as one that is clipped.
     """
     try:
         jax.eval_shape(lambda x: linearized(A, x).T(A(x)), x)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, *NOT_LINEAR):
         return False
     return True
 

@@ -1,14 +1,13 @@
 """Blur: `E(x) = |k * x - y|^2`, `k` is the picture of a point of light."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
 from dipjax import images, kernels, noise
+from dipjax import light as lights
 from dipjax.fitting import fit
-from dipjax.light import Asked, asked, operator
 from dipjax.objectives import data_term
+from dipjax.operators import Operator
 from dipjax.polish import BLURRED, EXACT, refined
 from dipjax.restoration import Restoration
 from dipjax.tasks.recipe import Driver, measured
@@ -21,7 +20,7 @@ def deblur(
     y: Array,
     kernel: Array,
     *,
-    light: Asked = "auto",
+    light: lights.Asked = "auto",
     sigma: float | None = None,
     polish: bool = True,
     preset: str = "fast",
@@ -42,8 +41,8 @@ def deblur(
         kernel: `k` (h, w), the picture of a point of light, seen at its entry (h // 2, w // 2),
             such as `kernels.disc(3)`; it is scaled to the sum 1.
         light: what was blurred, "linear" light, or the values of the picture as they are "stored",
-            as by an image editor. "auto" looks which it is (`light.seen`), of every tile for
-            itself; traced, as under `vmap`, it is "stored".
+            as by an image editor. "auto" looks which it is (see `light.seen`); of what is traced,
+            as by `vmap`, it takes "stored".
         sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
             the polish. If not given it is estimated, where the picture is neither black nor white.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
@@ -63,9 +62,13 @@ def deblur(
     """
     y = images.check(y)
     k = kernels.checked(kernel, y.shape).astype(y.dtype)
-    s = noise.unclipped_level(y) if sigma is None else noise.checked(y, sigma)[1]
-    A = operator(k, asked(light, y, k))
-    refine = partial(refined, s=jnp.maximum(s, EXACT), wide=BLURRED)
+    A = lights.operator(k, lights.asked(light, y, k))
+    white = None if sigma is None else noise.checked(y, sigma)[1]
+
+    def refine(x: Array, A: Operator, y: Array) -> Array:
+        s = noise.unclipped_level(y) if white is None else white
+        return refined(x, A, y, s=jnp.maximum(s, EXACT), wide=BLURRED)
+
     energy, shape = data_term(A, y), A.domain(y.shape)
     result = measured("deblur", key, energy, shape, preset, driver, settings, polish, refine)
     return result.map_images(lambda x: images.middle(x, y.shape))

@@ -117,4 +117,8 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
         return refined(x, A, y, s, BLURRED, narrow), narrow
 
     s = left(smoothed(*finer(left(x)))) if sigma is None else sigma
-    return finer(s)[0]
+    result = finer(s)[0]
+    if near is A:
+        return result
+    # A derivative that vanishes, or is endless, may have led away from what was measured.
+    return jnp.where(left(result) <= jnp.maximum(left(x), 2 * s), result, x)

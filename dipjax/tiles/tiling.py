@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dipjax import images, tasks
+from dipjax import images, kernels, light, tasks
 from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
@@ -109,8 +109,7 @@ def iterate(
         its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
-    if task is tasks.denoise:
-        settings = {**settings, "spectrum": own_code.shared_spectrum(y, settings)}
+    settings = {**settings, **_shared(task, y, settings)}
     own = task is tasks.denoise and own_code.suits(settings)
     if own:
         settings = own_code.settings_for(y, settings)
@@ -143,6 +142,16 @@ def iterate(
         return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
 
     return _blended(restored, parts, y, factor, shelf)
+
+
+def _shared(task: Task, y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
+    """What is seen in the whole picture, to be the same in all tiles."""
+    if task is tasks.denoise:
+        return {"spectrum": own_code.shared_spectrum(y, settings)}
+    if task is tasks.deblur and "kernel" in settings:
+        k = kernels.checked(settings["kernel"], y.shape)
+        return {"light": light.asked(settings.get("light", "auto"), jnp.asarray(y), k)}
+    return {}
 
 
 def factor_of(task: Task) -> int:

@@ -81,7 +81,7 @@ def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
         k, light = blind.seen(picture.colour, round(size))
     else:
         k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
-        light = lights.seen(jnp.asarray(picture.colour), k)
+        light = lights.asked("auto", jnp.asarray(picture.colour), k)
     return Wanted(partial(tasks.deblur, kernel=k, light=light), picture.alpha)
 
 
