@@ -43,13 +43,14 @@ def main() -> None:
     if DATA is None:
         sys.exit("no pictures: shared/data is not there")
     paths = sorted(path for pattern in OTHERS for path in DATA.glob(pattern))
+    views = [middle(jnp.asarray(images.load(path)), SIDE) for path in paths]
     kinds = product(BLURS, ("stored", "linear"), LEVELS)
     right: dict[str, Counter[str]] = {blur: Counter() for blur in BLURS}
-    for (blur, kind, sigma), (i, path) in product(kinds, enumerate(paths)):
-        k, view = BLURS[blur](), middle(jnp.asarray(images.load(path)), SIDE)
+    for (blur, kind, sigma), (i, view) in product(kinds, enumerate(views)):
+        k = BLURS[blur]()
         noisy = noise.gaussian(jax.random.key(i), light.operator(k, kind)(view), sigma / 255)
         found = light.seen(rules.eight_bits(noisy), k)
-        right[blur][f"{kind}, noise {sigma:g}, of {len(paths)}"] += found == kind
+        right[blur][f"{kind}, noise {sigma:g}, of {len(views)}"] += found == kind
     print(tables.markdown({blur: dict(row) for blur, row in right.items()}))
 
 

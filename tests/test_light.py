@@ -141,20 +141,24 @@ def test_where_nothing_is_to_be_seen_the_values_are_meant(monkeypatch):
         light.asked("gamma", large, DISC)
 
 
-def test_deblur_fits_the_light_that_is_asked_for(key, view, monkeypatch):
-    found = []
+def noted(found: list):
+    """A driver that fits nothing, and notes the kind of the operator."""
 
     def driver(key, objective, shape, **_):
-        found.append(objective.operator)
+        found.append(type(objective.operator))
         return Restoration(*[jnp.zeros(shape)] * 5, jnp.zeros(1), jnp.zeros((), int))
 
-    deblur = partial(dipjax.deblur, key, view, DISC, driver=driver, polish=False)
+    return driver
+
+
+def test_deblur_fits_the_light_that_is_asked_for(key, view, monkeypatch):
+    found = []
+    deblur = partial(dipjax.deblur, key, view, DISC, driver=noted(found), polish=False)
     deblur(light="stored")
     deblur(light="linear")
     monkeypatch.setattr(light, "seen", lambda y, k: "linear")
     deblur()
-    kinds = [type(A) for A in found]
-    assert kinds == [Blur, type(in_light(Blur(DISC))), type(in_light(Blur(DISC)))]
+    assert found == [Blur, type(in_light(Blur(DISC))), type(in_light(Blur(DISC)))]
     with pytest.raises(ValueError, match="light must be one of"):
         deblur(light="bright")
 
@@ -183,12 +187,7 @@ def test_no_kernel_is_looked_for_in_vain(view, monkeypatch):
 def test_all_tiles_are_of_one_light(key, view, monkeypatch):
     looked, found = [], []
     monkeypatch.setattr(light, "seen", lambda y, k: looked.append(y.shape) or "linear")
-
-    def driver(key, objective, shape, **_):
-        found.append(type(objective.operator))
-        return Restoration(*[jnp.zeros(shape)] * 5, jnp.zeros(1), jnp.zeros((), int))
-
-    task = partial(dipjax.deblur, kernel=DISC, driver=driver, polish=False)
+    task = partial(dipjax.deblur, kernel=DISC, driver=noted(found), polish=False)
     dipjax.tiled(task, key, view, tile=(64, 64))
     assert looked == [view.shape] and len(found) == 4 and Blur not in found
 
@@ -201,5 +200,4 @@ def test_the_busiest_part_of_a_picture(place):
     part = images.busiest(y, 40)
     assert part.shape == (40, 40, 3)
     assert float(part.var()) > 0.8 * float(y[i : i + 40, j : j + 40].var())
-    np.testing.assert_array_equal(images.busiest(y[:30], 40), images.busiest(y[:30, :], 40))
     assert images.busiest(y[:30], 40).shape == (30, 40, 3)
