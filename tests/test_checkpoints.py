@@ -83,7 +83,7 @@ def test_someone_elses_loop(key, objective, tmp_path):
     """A `FitState` is a pytree like any other."""
     init, step = dipjax.fitter(objective, OPTIONS["generator"], OPTIONS["optimizer"])
     z = jax.random.uniform(key, (8, 6, 2))
-    state, _ = step(key, init(key, z))
+    state, _ = jax.jit(step)(key, jax.jit(init)(key, z))
     checkpoints.save(tmp_path / "own", state)
     assert_equal(checkpoints.load(tmp_path / "own", jax.eval_shape(init, key, z)), state)
 

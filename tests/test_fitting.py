@@ -72,7 +72,7 @@ def test_a_fit_starts_where_another_ended(key, objective):
     options = dict(start=end, jitter=0, code=code, optimizer=fitting.ADAM)
     for _ in range(2):  # the start is still there after a fit from it
         progress = next(iterate(key, objective, every=1, **options))
-        assert_close(progress.image, TINY.apply(end.params, code))
+        assert_close(progress.image, jax.jit(TINY.apply)(end.params, code))
     assert progress.step == 1
     assert optax.tree.get(progress.state.fit.opt_state, "count") == 7
     result = fit(key, objective, **options | {"steps": 1})

@@ -12,7 +12,7 @@ import pytest
 import dipjax
 from dipjax import drivers, fitting, jobs, memory
 
-SETTINGS = {"generator": dipjax.Hourglass(widths=(4,), skips=2), "steps": 40}
+SETTINGS = {"generator": dipjax.Hourglass(widths=(4,), skips=2), "steps": 40, "polish": False}
 ENDLESS = {"steps": 10**6, "stop": dipjax.stopping.never()}
 
 

@@ -102,7 +102,7 @@ def test_a_fit_finds_the_shrinkage_of_least_risk(truth):
     y = truth + 0.3 * jax.random.normal(jax.random.key(1), SHAPE)
     energy = risk.Risk(y, jnp.full(SHAPE, 0.3))
     fitter = dipjax.fitter(energy, Shrinkage(), dipjax.optimizers.adam(0.01), jitter=0.0)
-    state = fitter.init(jax.random.key(0), energy.code)
+    state = jax.jit(fitter.init)(jax.random.key(0), energy.code)
     step = jax.jit(lambda i, s: fitter.step(jax.random.key(i), s)[0])
     for i in range(400):
         state = step(i, state)
@@ -171,7 +171,9 @@ def test_no_risk_without_noise(truth):
     assert jax.jit(lambda y: risk.pure(y, 0.1).s)(jnp.zeros(SHAPE)).sum() == 0  # nothing is known
 
 
-TINY = dict(generator=dipjax.Hourglass(widths=(8, 8), skips=2, channels=3), steps=3)
+TINY = dict(
+    generator=dipjax.Hourglass(widths=(8, 8), skips=2, channels=3), steps=3, polish=False
+)
 
 
 @pytest.mark.parametrize("sigma", [None, 0.1])
@@ -219,15 +221,16 @@ def test_a_step_sums_over_all_looks(truth, key, count):
 
     sgd = optax.GradientTransformationExtraArgs(lambda _: (), update)
     fitter = dipjax.fitter(E, generator, sgd, jitter=0.0)
-    state = fitter.init(key, z)
-    info = fitter.step(key, state)[1]
+    state = jax.jit(fitter.init)(key, z)
+    info, seen = jax.jit(lambda *args: (fitter.step(*args)[1], seen))(key, state)
 
     def written_out(params):
         return probed(E, jax.random.fold_in(key, 1), lambda d: generator.apply(params, z + d))
 
-    value, grad = jax.value_and_grad(written_out)(state.params)
+    value, grad = jax.jit(jax.value_and_grad(written_out))(state.params)
     assert len(E.probes(key)) == count
-    np.testing.assert_allclose(info.image, generator.apply(state.params, z), atol=1e-5)
+    image = jax.jit(generator.apply)(state.params, z)
+    np.testing.assert_allclose(info.image, image, atol=1e-5)
     for loss in (info.loss, seen["value"], seen["again"]):
         np.testing.assert_allclose(loss, value, rtol=1e-3)
     for ours, plain in zip(jax.tree.leaves(seen["grad"]), jax.tree.leaves(grad), strict=True):

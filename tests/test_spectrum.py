@@ -195,7 +195,7 @@ def test_a_flat_picture_has_no_noise():
 
 
 def test_groups_of_white_noise_are_those_of_its_spectrum(key):
-    y = noise.gaussian(key, slope((40, 40, 3)), 0.1)
+    y = noise.gaussian(key, slope((24, 24, 3)), 0.1)
     flat = jnp.broadcast_to(jnp.eye(3, dtype=jnp.complex64), (16, 16, 3, 3))
     np.testing.assert_allclose(
         nonlocal_bayes(y, sigma=0.1, S=flat), nonlocal_bayes(y, sigma=0.1), atol=1e-4
@@ -203,10 +203,10 @@ def test_groups_of_white_noise_are_those_of_its_spectrum(key):
 
 
 def test_groups_that_know_the_spectrum_are_better(key, coloured):
-    x = slope((64, 64, 3)).at[20:40, 20:40].add(0.2)
-    y = jnp.clip(x + 0.08 * coloured[:64, :64], 0, 1)
+    x = slope((40, 40, 3)).at[12:28, 12:28].add(0.2)
+    y = jnp.clip(x + 0.08 * coloured[:40, :40], 0, 1)
     S = spectrum.seen(slope(coloured.shape) + 0.05 * coloured).S
-    sigma = 0.08 * coloured[:64, :64].std()
+    sigma = 0.08 * coloured[:40, :40].std()
     plain, knowing = (
         dipjax.metrics.psnr(nonlocal_bayes(y, sigma=sigma, S=S), x) for S in (None, S)
     )
@@ -254,7 +254,8 @@ def test_tiles_have_the_spectrum_of_the_picture(key, coloured):
         seen.append(objective.k)
         return dipjax.fit(key, objective, shape, **settings)
 
-    settings = dict(generator=Hourglass(widths=(4,), skips=2), steps=2, driver=driver)
+    network = Hourglass(widths=(4,), skips=2)
+    settings = dict(generator=network, steps=2, polish=False, driver=driver)
     dipjax.tiled(dipjax.denoise, key, y, tile=(48, 48), **settings)
     assert len(seen) == 2
     for k in seen:

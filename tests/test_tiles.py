@@ -16,7 +16,7 @@ from dipjax import clipping, drivers, grids, tiles
 from dipjax.tiles import own_code, relay
 
 RNG = np.random.default_rng(0)
-TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
+TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4, polish=False)
 GRIDS = [(8, 8, 2), (9, 8, 2), (5, 8, 2), (100, 32, 4), (101, 32, 31), (64, 16, 0), (4096, 512, 64)]
 
 
