@@ -14,14 +14,12 @@ import pytest
 
 import dipjax
 from dipjax import checkpoints, fitting, identity
-from dipjax.generators import Hourglass
+from dipjax.generators import Hourglass, Positional
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
 
 SHAPE = (8, 6, 3)
-OPTIONS = dict(
-    generator=Hourglass(widths=(4,), skips=2), optimizer=optax.adam(1e-2), steps=6, every=2
-)
+OPTIONS = dict(generator=Positional(width=4, depth=1), optimizer=optax.adam(1e-2), steps=6, every=2)
 
 
 class Pair(NamedTuple):

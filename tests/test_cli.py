@@ -28,7 +28,7 @@ from dipjax import (
     tasks,
 )
 from dipjax.cli import masking
-from dipjax.generators import Hourglass
+from dipjax.generators import Hourglass, Positional
 from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def small_fits(monkeypatch):
     """The presets with a tiny generator and few steps: this is not about their quality."""
     for presets in tasks.PRESETS.values():
         for preset in presets.values():
-            monkeypatch.setitem(preset, "generator", Hourglass(widths=(4,), skips=2))
+            monkeypatch.setitem(preset, "generator", Positional(width=4, depth=1))
             monkeypatch.setitem(preset, "steps", 2)
 
 
@@ -401,7 +401,8 @@ def test_coloured_noise_is_told(folder, capsys, how):
 
 def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
     images.save("large.png", RNG.random((100, 70, 3)))
-    y, small = jnp.ones((100, 70, 3)), tasks.PRESETS["denoise"]["fast"]["generator"]
+    y, small = jnp.ones((100, 70, 3)), Hourglass(widths=(4,), skips=2)
+    monkeypatch.setitem(tasks.PRESETS["denoise"]["fast"], "generator", small)
     monkeypatch.setattr(memory, "COMPILER", 0)
     needed = memory.estimate_memory(y.shape, small, code=y)
     monkeypatch.setattr(memory, "free_memory", lambda: needed * 9 // 10)

@@ -13,7 +13,7 @@ from command import run
 
 from dipjax import baselines, comparison, images, presets, tasks
 from dipjax.baselines import SRResNet, srresnet
-from dipjax.generators import Hourglass
+from dipjax.generators import Positional
 from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 def small_fits(monkeypatch):
     for task in ("denoise", "super_resolve"):
         for preset in presets.PRESETS[task].values():
-            monkeypatch.setitem(preset, "generator", Hourglass(widths=(4,), skips=2))
+            monkeypatch.setitem(preset, "generator", Positional(width=4, depth=1))
             monkeypatch.setitem(preset, "steps", 2)
 
 

@@ -12,7 +12,7 @@ import pytest
 import dipjax
 from dipjax import ensembles, fitting, members
 from dipjax.ensembles import Ensemble, calibration, ensemble
-from dipjax.generators import Hourglass
+from dipjax.generators import Positional
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
 from dipjax.restoration import Restoration
@@ -65,7 +65,7 @@ def assert_close(a, b, atol=1e-5):
 
 
 def test_seeds_are_single_fits_bit_for_bit(key, ys):
-    task = partial(dipjax.denoise, generator=Hourglass(widths=(4,), skips=2), steps=2)
+    task = partial(dipjax.denoise, generator=Positional(width=4, depth=1), steps=2)
     result = ensemble(task, key, ys[0], members=3)
     assert_equal(result.fits, stacked([task(key, ys[0]) for key in jax.random.split(key, 3)]))
     assert not np.array_equal(result.members[0], result.members[1])

@@ -10,12 +10,12 @@ import pytest
 
 import dipjax
 from dipjax import codes, fitting, stopping
-from dipjax.generators import Hourglass
+from dipjax.generators import Hourglass, Positional
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Downsample, Identity, Mask
 
 SHAPE = (8, 6, 3)
-TINY = Hourglass(widths=(4,), skips=2)
+TINY = Positional(width=4, depth=1)
 SGD = optax.sgd(1e-3)  # Adam amplifies rounding, which is not what is tested here
 OPTIONS = dict(generator=TINY, code=jnp.ones((8, 6, 2)), optimizer=SGD, steps=6)
 
@@ -245,7 +245,7 @@ def test_bad_options(key, objective, options, message):
         (dict(stop=stopping.windowed_variance), "stop <function"),
         (dict(optimizer=0.01), "optimizer 0.01.*optax.adam"),
         (dict(generator=Hourglass), "generator <class.*Hourglass()"),
-        (dict(generator=TINY.clone(widths=[4])), "has no hash.*tuples"),
+        (dict(generator=Hourglass(widths=[4])), "has no hash.*tuples"),
         (dict(steps=3.0), "steps 3.0"),
     ],
 )

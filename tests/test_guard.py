@@ -10,7 +10,7 @@ import pytest
 
 import dipjax
 from dipjax import guard
-from dipjax.generators import Hourglass
+from dipjax.generators import Positional
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
@@ -20,7 +20,7 @@ from dipjax.watch import Watch
 
 SHAPE = (8, 6, 1)
 OPTIONS = dict(
-    generator=Hourglass(widths=(4,), skips=2, channels=1),
+    generator=Positional(width=4, depth=1, channels=1),
     code=jnp.ones((8, 6, 2)),
     guard=Guard(every=4, retries=3),
     steps=12,

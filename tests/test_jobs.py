@@ -11,8 +11,9 @@ import pytest
 
 import dipjax
 from dipjax import drivers, fitting, jobs, memory
+from dipjax.generators import Positional
 
-SETTINGS = {"generator": dipjax.Hourglass(widths=(4,), skips=2), "steps": 40, "polish": False}
+SETTINGS = {"generator": Positional(width=4, depth=1), "steps": 40, "polish": False}
 ENDLESS = {"steps": 10**6, "stop": dipjax.stopping.never()}
 
 
@@ -124,17 +125,18 @@ def test_a_fit_that_fails_has_its_best_image(key, y):
     assert "failed" in last.text and last.image.shape == y.shape
 
 
+SCALES = dipjax.Hourglass(widths=(4,), skips=2)  # whose memory follows the size of a tile
+IN_TILES = {"generator": SCALES, "steps": 2, "clipped": False}
+
+
 @pytest.fixture
 def little_memory(monkeypatch):
     """A picture for which four tiles are necessary."""
     y = jnp.ones((100, 70, 3))
     monkeypatch.setattr(memory, "COMPILER", 0)
-    needed = memory.estimate_memory(y.shape, SETTINGS["generator"], code=y)
+    needed = memory.estimate_memory(y.shape, IN_TILES["generator"], code=y)
     monkeypatch.setattr(memory, "free_memory", lambda: needed * 9 // 10)
     return y
-
-
-IN_TILES = {"steps": 2, "polish": False, "clipped": False}
 
 
 def test_tiles_where_memory_is_short(key, little_memory):

@@ -13,10 +13,11 @@ import pytest
 
 import dipjax
 from dipjax import fitting
+from dipjax.generators import Positional
 from dipjax.interruption import collected
 from dipjax.notebook import _html, in_notebook
 
-SETTINGS = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4)
+SETTINGS = dict(generator=Positional(width=4, depth=1), steps=4)
 
 
 class Display:

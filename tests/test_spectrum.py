@@ -8,7 +8,7 @@ import pytest
 import dipjax
 from dipjax import noise, spectrum
 from dipjax.baselines import nonlocal_bayes
-from dipjax.generators import Hourglass
+from dipjax.generators import Positional
 
 MIXED = jnp.array([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 0.7]])
 
@@ -239,7 +239,7 @@ def test_denoise_sees_it(key, coloured):
 
 def test_what_is_white_is_denoised_as_before(key):
     y = noise.gaussian(key, slope((32, 32, 3)), 0.1)
-    settings = dict(generator=Hourglass(widths=(4,), skips=2), steps=3)
+    settings = dict(generator=Positional(width=4, depth=1), steps=3)
     auto, white = (
         dipjax.denoise(key, y, spectrum=spectrum, **settings) for spectrum in ("auto", "white")
     )
@@ -254,7 +254,7 @@ def test_tiles_have_the_spectrum_of_the_picture(key, coloured):
         seen.append(objective.k)
         return dipjax.fit(key, objective, shape, **settings)
 
-    network = Hourglass(widths=(4,), skips=2)
+    network = Positional(width=4, depth=1)
     settings = dict(generator=network, steps=2, polish=False, driver=driver)
     dipjax.tiled(dipjax.denoise, key, y, tile=(48, 48), **settings)
     assert len(seen) == 2

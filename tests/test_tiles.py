@@ -13,10 +13,12 @@ import pytest
 
 import dipjax
 from dipjax import clipping, drivers, grids, tiles
+from dipjax.generators import Positional
 from dipjax.tiles import own_code, relay
 
 RNG = np.random.default_rng(0)
-TINY = dict(generator=dipjax.Hourglass(widths=(4,), skips=2), steps=4, polish=False)
+FIT = dict(generator=Positional(width=4, depth=1), steps=4)
+TINY = dict(FIT, polish=False)
 GRIDS = [(8, 8, 2), (9, 8, 2), (5, 8, 2), (100, 32, 4), (101, 32, 31), (64, 16, 0), (4096, 512, 64)]
 
 
@@ -196,7 +198,7 @@ def test_what_is_known_is_copied_and_what_is_all_missing_refused(key):
 
 @pytest.mark.parametrize("task, warm", [("denoise", 0.5), ("enhance", 0.5), ("enhance", 1)])
 def test_resumed_is_uninterrupted(key, y, tmp_path, task, warm):
-    task, options = getattr(dipjax, task), dict(TINY, tile=(12, 12), warm=warm)
+    task, options = getattr(dipjax, task), dict(FIT, tile=(12, 12), warm=warm)
     whole = dipjax.tiled(task, key, y, **options)
     for done in (1, 3, 4):  # each run ends at a tile, and that one is made again
         run = tiles.iterate(task, key, y, folder=tmp_path / "tiles", **options)
@@ -226,9 +228,9 @@ def test_resumed_where_the_state_was_written_and_its_tile_was_not(key, y, tmp_pa
 
 def test_what_a_run_is_known_by(key, y, tmp_path):
     """Not by what follows the memory, and by the code of its functions."""
-    options = dict(TINY, tile=(20, 8), folder=tmp_path / "tiles")
+    stores = dipjax.Hourglass(widths=(4,), skips=2)
+    options = dict(TINY, generator=stores, tile=(20, 8), folder=tmp_path / "tiles")
     dipjax.tiled(dipjax.denoise, key, y, **options)
-    stores = options["generator"]
     again = options | {"generator": stores.clone(remat=True), "driver": Counted()}
     dipjax.tiled(dipjax.denoise, key, y, **again)
     assert again["driver"].calls == 0
@@ -242,7 +244,7 @@ def test_what_a_run_is_known_by(key, y, tmp_path):
 def test_a_task_with_arguments_and_a_driver_without_steps(key, y):
     def task(gain, key, y, *, driver):
         energy = dipjax.data_term(dipjax.operators.Identity(), y)
-        settings = {k: v for k, v in TINY.items() if k != "steps"}
+        settings = {k: v for k, v in FIT.items() if k != "steps"}
         result = driver(key, energy, y.shape, **settings)
         return result._replace(image=gain * y)
 
@@ -390,7 +392,7 @@ def test_what_a_folder_holds_is_known_by_all_options(key):
 
 def test_a_task_says_how_much_larger_it_makes_a_picture(key):
     y = np.full((9, 8, 1), 0.5)
-    generator = dipjax.Hourglass(1, widths=(4,), skips=2)
+    generator = Positional(1, width=4, depth=1)
     settings = {"steps": 1, "generator": generator, "polish": False}
     for task, factor in ((dipjax.super_resolve, 4), (partial(dipjax.super_resolve, factor=2), 2)):
         image = dipjax.tiled(task, key, y, tile=(8, 8), **settings)
@@ -402,7 +404,7 @@ def test_tiles_are_fitted_as_published_where_that_is_asked_for():
 
     def driver(key, objective, shape, **settings):
         seen.append(settings)
-        return dipjax.fit(key, objective, shape, **settings | TINY)
+        return dipjax.fit(key, objective, shape, **settings | FIT)
 
     y = np.full((16, 20, 3), 0.5)
     dipjax.tiled(dipjax.denoise, jax.random.key(0), y, tile=(16, 16), driver=driver, preset="paper")
@@ -418,7 +420,7 @@ def test_tiles_have_jitter_of_the_noise_that_is_given():
 
     def driver(key, objective, shape, **settings):
         seen.append(settings["jitter"])
-        return dipjax.fit(key, objective, shape, **settings | TINY)
+        return dipjax.fit(key, objective, shape, **settings | FIT)
 
     y = np.full((16, 16, 3), 0.5)
     dipjax.tiled(dipjax.denoise, jax.random.key(0), y, tile=(16, 16), driver=driver, sigma=0.1)
@@ -436,7 +438,7 @@ def test_fits_that_are_to_differ_start_from_nothing(key, options, starts):
             started.append("start" in settings)
             return super().__call__(*args, **settings)
 
-    generator = dipjax.Hourglass(1, widths=(4,), skips=2)
+    generator = Positional(1, width=4, depth=1)
     settings = {"steps": 5, "generator": generator, "polish": False}
     y = np.full((16, 20, 1), 0.5) + 0.1 * np.random.default_rng(0).random((16, 20, 1))
     dipjax.tiled(dipjax.denoise, key, y, tile=(16, 16), driver=Driver(), **settings, **options)

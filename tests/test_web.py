@@ -13,11 +13,12 @@ from command import run
 
 import dipjax
 from dipjax import blind, images, kernels, tasks
+from dipjax.generators import Positional
 from dipjax.web import restoring
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((12, 10, 3)).astype(np.float32)
-SETTINGS = {"generator": dipjax.Hourglass(widths=(4,), skips=2), "steps": 4}
+SETTINGS = {"generator": Positional(width=4, depth=1), "steps": 4}
 
 
 @pytest.fixture
