@@ -1,11 +1,13 @@
 """What the prior says unasked: `f_theta(z)` with random params."""
 
+from functools import partial
 from typing import Any
 
 import jax
 
 from dipjax import codes
 from dipjax.codes import Code
+from dipjax.compiler import compiled
 from dipjax.generators.hourglass import or_hourglass
 
 Array = jax.Array
@@ -37,7 +39,13 @@ def sample(
     """
     z, key = codes.drawn(key, code, shape)
     generator = or_hourglass(generator, shape)
-    image = generator.apply(generator.init(key, z), z)
+    image = _said(key, z, generator)
     if image.shape != tuple(shape):
         raise ValueError(f"the generator makes images of shape {image.shape}, not {shape}")
     return image
+
+
+@partial(compiled, static_argnames="generator")
+def _said(key: Array, z: Array, generator: Any) -> Array:
+    """What it says unasked."""
+    return generator.apply(generator.init(key, z), z)
