@@ -1,5 +1,7 @@
+import gc
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ["DIPJAX_CACHE"] = "off"  # tests compile for themselves
 # As `dipjax.compiler` has it for fits: all else compiles in half of the time, too.
@@ -17,6 +19,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # fast. What is measured of a program (tests/test_memory.py) is of the same kind either way.
 jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_num_cpu_devices", 4)
+
+PROGRAMS = TemporaryDirectory(prefix="dipjax-tests-")  # what is forgotten is not compiled again
+jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+gc.freeze()  # no collection looks through all of JAX
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

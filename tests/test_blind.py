@@ -109,6 +109,7 @@ def test_a_dark_picture_with_little_contrast(view):
     assert alike(k, bent()) > max(0.85, alike(k, bent()[::-1, ::-1]))
 
 
+@pytest.mark.slow
 def test_floats_of_every_length(view, x64):
     y = np.asarray(blurred(view, bent()))[:40, :40]
     for dtype in (np.float16, np.float64):

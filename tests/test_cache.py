@@ -9,6 +9,7 @@ def unset(monkeypatch):
     """JAX as it starts, and as it was afterwards."""
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     before = {name: getattr(jax.config, name) for name in names}
+    jax.config.update("jax_compilation_cache_dir", None)
     yield monkeypatch
     for name, value in before.items():
         jax.config.update(name, value)

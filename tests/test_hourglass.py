@@ -36,7 +36,7 @@ def generator(request):
     return request.param
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 7), (9, 8)])
+@pytest.mark.parametrize("size", [(1, 1), pytest.param((2, 7), marks=pytest.mark.slow), (9, 8)])
 def test_any_size_in_the_unit_interval(generator, size, key):
     z = jax.random.uniform(key, (*size, 3))
     x, params = jax.jit(generator.init_with_output)(key, z)

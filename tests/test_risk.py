@@ -171,7 +171,7 @@ def test_no_risk_without_noise(truth):
     assert jax.jit(lambda y: risk.pure(y, 0.1).s)(jnp.zeros(SHAPE)).sum() == 0  # nothing is known
 
 
-TINY = dict(generator=dipjax.Hourglass(widths=(8, 8), skips=2, channels=3), steps=3, polish=False)
+TINY = dict(generator=dipjax.generators.Positional(width=4, depth=1), steps=3, polish=False)
 
 
 @pytest.mark.parametrize("sigma", [None, 0.1])

@@ -20,7 +20,7 @@ FIT = """
 import json, jax, jax.numpy as jnp, dipjax
 
 SHAPE = (8, 6, 3)
-DOUBLE = dipjax.Hourglass(widths=(4,), skips=2, dtype=jnp.float64)
+DOUBLE = dipjax.generators.Positional(width=4, depth=1, dtype=jnp.float64)
 
 def fit(key, y):
     objective = dipjax.data_term(dipjax.operators.Identity(), y)
