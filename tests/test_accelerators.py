@@ -137,7 +137,7 @@ def cleared():
 def test_hourglass(key, x64, patches, cleared, monkeypatch):
     generator = Hourglass(widths=(6, 5), skips=(3, 0), dtype=jnp.float64)
     z = jax.random.uniform(key, (11, 12, 3))
-    params = jax.tree.map(lambda x: x.astype(z.dtype), generator.init(key, z))
+    params = jax.tree.map(lambda x: x.astype(z.dtype), jax.jit(generator.init)(key, z))
     on_cpu = with_gradients(generator.apply, params, z)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     jax.clear_caches()

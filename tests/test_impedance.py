@@ -93,6 +93,7 @@ def test_curves_of_a_picture(folder, capsys):
     assert "curves.png" in out and f"{curves['shuffled'][9]:.5f}" in out
 
 
+@pytest.mark.slow
 def test_a_grey_picture_and_the_published_settings(folder, capsys):
     assert run("impedance grey.png -o curves.pdf --size 16 --preset paper --quiet") == 0
     assert (folder / "curves.pdf").stat().st_size > 1000 and capsys.readouterr().out == ""

@@ -139,6 +139,7 @@ def little_memory(monkeypatch):
     return y
 
 
+@pytest.mark.slow
 def test_tiles_where_memory_is_short(key, little_memory):
     first, *views, last = job(key, little_memory, **IN_TILES)
     assert "fitted in 4 tiles" in first.text

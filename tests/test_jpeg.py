@@ -88,6 +88,7 @@ def test_tiles_have_whole_steps(orientation):
         assert np.abs(coefficients - np.round(coefficients)).max() < 0.25
 
 
+@pytest.mark.slow
 def test_tiles_agree_with_the_file(key):
     x = picture(40, 56, 1)
     data = file(x, quality=10)

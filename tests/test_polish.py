@@ -196,6 +196,7 @@ def test_refined_takes_any_precision(A, stripes, x64):
         np.testing.assert_allclose(image, expected, atol=0.01)
 
 
+@pytest.mark.slow
 def test_polished_takes_any_precision(stripes, key, x64):
     x, y = blurred(stripes), noise.gaussian(key, stripes, S)
     doubles = [v.astype(jnp.float64) for v in (y, level(y))]

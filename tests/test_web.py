@@ -91,12 +91,19 @@ def test_blurs(picture):
         ("shaken along a line", 4, kernels.motion(4, 30)),
         (restoring.UNKNOWN, 5.4, blind.kernel(picture.colour, 5)),
     ):
-        k = restoring.blurred(picture, kind, size, 30).task.keywords["kernel"]
+        k = restoring.blurred(picture, kind, size, 30, "look which").task.keywords["kernel"]
         np.testing.assert_allclose(k, expected)
     with pytest.raises(ValueError, match="kernel"):
-        restoring.blurred(picture, "soft", 40, 0)
+        restoring.blurred(picture, "soft", 40, 0, "look which")
     with pytest.raises(ValueError, match="by 2 pixels: give more"):
-        restoring.blurred(picture, restoring.UNKNOWN, 2, 0)
+        restoring.blurred(picture, restoring.UNKNOWN, 2, 0, "look which")
+
+
+def test_what_has_blurred_says_which_light(picture):
+    for by, light in (("a lens or a camera", "linear"), ("an image editor", "stored")):
+        for kind, size in (("soft", 1.2), (restoring.UNKNOWN, 5)):
+            task = restoring.blurred(picture, kind, size, 0, by).task
+            assert task.keywords["light"] == light
 
 
 def test_enlarged_and_compressed(picture, tmp_path):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dipjax.compiler import once
 from dipjax.operators.base import Array, Operator, Shape
 
 
@@ -48,32 +49,38 @@ class Radon(Operator):
                 f"{jnp.shape(self.angles)} and {jnp.shape(x)}"
             )
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # an FFT knows no other
-        h, w, _ = x.shape
-        d = self.detectors or max(h, w)
-        side = max(h, w, d)
-        n = 2 * side  # what comes round lies beside the detectors
-        k = jnp.arange(side + 1, dtype=x.dtype)
-        s = jnp.arange(d, dtype=x.dtype) - (d - 1) / 2
-        both = jnp.where(k % side == 0, 1, 2).astype(x.dtype)  # a real image: -k adds the same
-        flat, steep = _lines(x, side), _lines(x.swapaxes(0, 1), side)
-
-        @jax.checkpoint  # waves are cheaper than the memory of all of them
-        def view(t: Array) -> Array:
-            a, b = jnp.cos(t), -jnp.sin(t)
-            near = jnp.abs(a) >= jnp.abs(b)
-            a, b = jnp.where(near, a, b), jnp.where(near, b, a)
-            lines = jnp.where(near, flat, steep)
-            i = jnp.arange(side, dtype=x.dtype) - jnp.where(near, (h - 1) / 2, (w - 1) / 2)
-            X = jnp.sum(_waves(k, -b / a * i / n) * lines, -1)
-            S = _sinc(k / n) * _sinc(k / n * b / a) * _sinc(k / n / a)
-            P = (both * S / (n * jnp.abs(a)))[None] * X
-            return jnp.sum(_waves(s / a / n, k) * P[:, None], -1).real.T
-
-        return lax.map(view, jnp.deg2rad(jnp.asarray(self.angles, x.dtype)))
+        d = self.detectors or max(x.shape[:2])
+        return _views(x, jnp.asarray(self.angles, x.dtype), d)
 
     def domain(self, shape: Shape) -> Shape:
         """Of the square image whose disc such a measurement sees."""
         return (shape[1], shape[1], *shape[2:])
+
+
+@once("d")
+def _views(x: Array, angles: Array, d: int) -> Array:
+    """Of an image (H, W, C) by `d` detectors, one view after another."""
+    h, w, _ = x.shape
+    side = max(h, w, d)
+    n = 2 * side  # what comes round lies beside the detectors
+    k = jnp.arange(side + 1, dtype=x.dtype)
+    s = jnp.arange(d, dtype=x.dtype) - (d - 1) / 2
+    both = jnp.where(k % side == 0, 1, 2).astype(x.dtype)  # a real image: -k adds the same
+    flat, steep = _lines(x, side), _lines(x.swapaxes(0, 1), side)
+
+    @jax.checkpoint  # waves are cheaper than the memory of all of them
+    def view(t: Array) -> Array:
+        a, b = jnp.cos(t), -jnp.sin(t)
+        near = jnp.abs(a) >= jnp.abs(b)
+        a, b = jnp.where(near, a, b), jnp.where(near, b, a)
+        lines = jnp.where(near, flat, steep)
+        i = jnp.arange(side, dtype=x.dtype) - jnp.where(near, (h - 1) / 2, (w - 1) / 2)
+        X = jnp.sum(_waves(k, -b / a * i / n) * lines, -1)
+        S = _sinc(k / n) * _sinc(k / n * b / a) * _sinc(k / n / a)
+        P = (both * S / (n * jnp.abs(a)))[None] * X
+        return jnp.sum(_waves(s / a / n, k) * P[:, None], -1).real.T
+
+    return lax.map(view, jnp.deg2rad(angles))
 
 
 def _lines(x: Array, side: int) -> Array:

@@ -14,6 +14,7 @@ from dipjax import images
 from dipjax.web.restoring import (
     BLURS,
     FACTORS,
+    LIGHTS,
     MISSING,
     SIDE,
     UNKNOWN,
@@ -28,6 +29,7 @@ from dipjax.web.restoring import (
 )
 
 TITLE = "dipjax: restore a picture without training data"
+USUAL, USUAL_UNKNOWN = 2, 15  # pixels of a blur, and within which one that nobody knows lies
 INTRO = f"""# {TITLE}
 An untrained network is fitted to your one picture, and stopped before it learns what ails it (Deep
 Image Prior, Ulyanov et al. 2018). The picture stays on this machine. A small part of it, some
@@ -140,10 +142,13 @@ def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[A
             "the radius of a point of light, its standard deviation, how long a line it is, or, "
             "where nobody knows, how far it goes from end to end: rather too much than too little"
         )
-        size = gr.Slider(0.5, 40, 2, step=0.1, label="By so many pixels", info=info)
+        size = gr.Slider(0.5, 40, USUAL, step=0.1, label="By so many pixels", info=info)
         info = "of what is shaken, counter-clockwise from the horizontal"
         angle = gr.Slider(-90, 90, 0, step=1, label="Degrees", info=info)
-        button("Sharpen", blurred, kind, size, angle)
+        info = "a soft blur tells little: say a lens, where it was one"
+        by = gr.Radio(list(LIGHTS), value=next(iter(LIGHTS)), label="Blurred by", info=info)
+        kind.change(lambda kind: USUAL_UNKNOWN if kind == UNKNOWN else USUAL, kind, size)
+        button("Sharpen", blurred, kind, size, angle, by)
     with gr.Tab("JPEG"):
         gr.Markdown(
             "A JPEG file itself says how coarse its steps are. Of a copy that was pasted, or saved "

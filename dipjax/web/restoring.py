@@ -29,6 +29,11 @@ BLURS: dict[str, Callable[[float, float], jax.Array]] = {
     "shaken along a line": kernels.motion,
 }
 UNKNOWN, LEAST = "blurred, nobody knows how", 5
+LIGHTS: dict[str, lights.Asked] = {
+    "look which": "auto",
+    "a lens or a camera": "linear",
+    "an image editor": "stored",
+}
 FACTORS = (2, 3, 4, 8)
 SIDE = 480  # pixels of a screen for a picture
 
@@ -70,18 +75,20 @@ def small(picture: Picture, factor: int) -> Wanted:
     return Wanted(partial(tasks.super_resolve, factor=factor, sigma=sigma), alpha)
 
 
-def blurred(picture: Picture, kind: str, size: float, angle: float) -> Wanted:
+def blurred(picture: Picture, kind: str, size: float, angle: float, by: str) -> Wanted:
     """By a disc of this radius, a Gaussian of this sigma, or a line of this length, in pixels.
 
-    Where nobody knows, the kernel is looked for in the picture, as large as the size.
+    Where nobody knows, the kernel is looked for in the picture, as large as the size. What has
+    blurred it says which light.
     """
+    asked = LIGHTS[by]
     if kind == UNKNOWN:
         if size < LEAST:
             raise ValueError(f"by {size:g} pixels: give more, at least {LEAST}, better too many")
-        k, light = blind.seen(picture.colour, round(size))
+        k, light = blind.seen(picture.colour, round(size), asked)
     else:
         k = kernels.checked(BLURS[kind](size, angle), picture.colour.shape)
-        light = lights.asked("auto", jnp.asarray(picture.colour), k)
+        light = lights.asked(asked, jnp.asarray(picture.colour), k)
     return Wanted(partial(tasks.deblur, kernel=k, light=light), picture.alpha)
 
 
