@@ -25,6 +25,8 @@ jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 gc.freeze()  # no collection looks through all of JAX
+gc.set_threshold(20_000, 20, 50)  # tracing makes and drops many small things
+jax.config.update("jax_traceback_in_locations_limit", 0)  # nobody reads where an operation is from
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -376,7 +376,10 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     assert len(list((folder / "kept").iterdir())) == (2 if members else 1)
 
 
-@pytest.mark.parametrize("how", ["", " --tile 48 --resume kept"])
+TILED = pytest.param(" --tile 48 --resume kept", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("how", ["", TILED])
 def test_coloured_noise_is_told(folder, capsys, how):
     """And overruled; the record says which it was."""
     n = RNG.standard_normal((65, 97, 3))
@@ -416,7 +419,8 @@ def test_tiles_where_memory_is_short(folder, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "task", ["denoise", "inpaint", pytest.param("super-resolve", marks=pytest.mark.slow)]
+    "task",
+    ["denoise", *(pytest.param(t, marks=pytest.mark.slow) for t in ("inpaint", "super-resolve"))],
 )
 def test_kept_tiles_are_not_made_again(folder, task, monkeypatch):
     images.save("large.png", RNG.random((20, 20, 3)))
@@ -474,6 +478,7 @@ def test_members_are_fits_of_their_own_and_the_result_their_mean(folder, capfd):
     np.testing.assert_allclose(record["std"]["max"], std.max(), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_members_of_the_other_tasks(folder):
     assert run("super-resolve alpha.png -o large.png --factor 2 --members 2 --quiet") == 0
     assert images.load("large.png").shape == (16, 12, 4)

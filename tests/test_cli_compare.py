@@ -107,6 +107,7 @@ def test_without_a_reference_and_without_packages(folder, capsys, monkeypatch):
     assert list(methods["input"]) == ["seconds"]
 
 
+@pytest.mark.slow
 def test_the_pictures_are_kept(folder):
     line = "compare small.png -o f.png --task super-resolve --factor 2 --pictures kept --quiet"
     assert run(line) == 0

@@ -59,6 +59,7 @@ def test_the_averages_in_rgb(data):
             assert mean == pytest.approx(value, abs=0.08 if method.endswith("*") else 0.02)
 
 
+@pytest.mark.slow
 def test_the_slide_by_its_own_arithmetic(data):
     items = slide.items(made(data=data))
     records = [lab.Record(name, item().numbers, {}, {}) for name, item in items.items()]
@@ -195,6 +196,7 @@ def test_a_shaken_camera_moves_light_within_its_side(side):
     assert max(np.ptp(np.flatnonzero(k.sum(axis))) for axis in (0, 1)) >= side - 4
 
 
+@pytest.mark.slow
 def test_psnr_wherever_a_picture_lies(key):
     """A picture that is moved by a pixel and a half is as near as one that is not."""
     x = jax.random.uniform(key, (40, 44, 3))

@@ -57,13 +57,14 @@ def test_norm_and_convolution(method, channels, size, key, x64):
         np.testing.assert_allclose(a, b, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size, options",
     [
-        pytest.param((8, 16), dict(skips=2), marks=pytest.mark.slow),
+        ((8, 16), dict(skips=2)),
         ((12, 8), dict(skips=(0, 2), upsample=("nearest", "bilinear"))),
-        pytest.param((8, 8), dict(skips=(2, 0), remat=True), marks=pytest.mark.slow),
-        pytest.param((9, 16), dict(skips=2), marks=pytest.mark.slow),
+        ((8, 8), dict(skips=(2, 0), remat=True)),
+        ((9, 16), dict(skips=2)),
     ],
 )
 def test_the_hourglass(size, options, key, x64, everywhere, monkeypatch):

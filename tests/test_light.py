@@ -169,6 +169,7 @@ def test_deblur_fits_the_light_that_is_asked_for(key, view, monkeypatch):
         deblur(light="bright")
 
 
+@pytest.mark.slow
 def test_an_unknown_kernel_is_looked_for_in_the_light_that_it_blurred(view, monkeypatch):
     y, side = blurred(view, "linear"), 7
     inside = blind.kernel(Decode()(jnp.clip(y, 0, 1)), side)

@@ -53,6 +53,7 @@ def test_forecast_is_near_what_xla_plans(key, shape):
     assert 0.75 < ratio < 1.35
 
 
+@pytest.mark.slow
 def test_a_probe_takes_no_memory_of_its_own(key):
     """A risk asks the generator twice in a step, one after the other."""
     shape, generator = (96, 160, 3), Hourglass(widths=(16,))

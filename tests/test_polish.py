@@ -90,7 +90,7 @@ def test_denoise_ends_with_it(key, stripes, settings, ends_with_it):
         np.testing.assert_array_equal(image, x)
 
 
-@pytest.mark.parametrize("over", [jax.vmap, dipjax.spread])
+@pytest.mark.parametrize("over", [pytest.param(jax.vmap, marks=pytest.mark.slow), dipjax.spread])
 def test_it_maps(key, stripes, over):
     """Over devices, too, that share fewer cores, where LAPACK would wait for ever."""
     ys = jnp.stack([noise.gaussian(k, stripes, S) for k in jax.random.split(key, 4)])

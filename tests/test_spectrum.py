@@ -194,6 +194,7 @@ def test_a_flat_picture_has_no_noise():
 # --- what uses it --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_groups_of_white_noise_are_those_of_its_spectrum(key):
     y = noise.gaussian(key, slope((24, 24, 3)), 0.1)
     flat = jnp.broadcast_to(jnp.eye(3, dtype=jnp.complex64), (16, 16, 3, 3))
