@@ -113,7 +113,7 @@ def test_a_dark_picture_with_little_contrast(view):
 @pytest.mark.slow
 def test_floats_of_every_length(view, x64):
     y = np.asarray(blurred(view, bent()))[:40, :40]
-    for dtype in (np.float16, np.float64):
+    for dtype in (np.float16, np.float32, np.float64):
         k = blind.kernel(y.astype(dtype), 5)
         assert k.dtype == max(np.dtype(dtype), np.dtype(np.float32))
         np.testing.assert_allclose(k.sum(), 1, rtol=1e-5)

@@ -391,8 +391,9 @@ def test_coloured_noise_is_told(folder, capsys, how):
         ("soft.png", "", "coloured"),
         ("soft.png", " --spectrum white", "white"),
         ("soft.png", " --sigma 0.1", "white"),
+        ("white.png", "", "white"),
         ("white.png", " --spectrum coloured", "coloured"),
-    )[: 2 if how else None]:
+    ):
         resumed = line.replace("kept", f"kept{file}{option}".replace(" ", ""))
         assert run(f"denoise {file} {resumed}{option}") == 0
         told = "coloured noise" in capsys.readouterr().out

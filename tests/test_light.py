@@ -127,10 +127,11 @@ def test_the_light_is_seen(view, kind):
 
 
 @pytest.mark.slow
-def test_the_light_is_seen_in_the_channel_that_varies(view):
-    y = blurred(view, "linear")
+@pytest.mark.parametrize("kind", ["stored", "linear"])
+def test_the_light_is_seen_in_the_channel_that_varies(view, kind):
+    y = blurred(view, kind)
     alone = jnp.concatenate([y, jnp.zeros((*y.shape[:2], 2))], -1)
-    assert light.asked("auto", alone, DISC) == "linear"
+    assert light.asked("auto", alone, DISC) == kind
 
 
 def test_where_nothing_is_to_be_seen_the_values_are_meant(monkeypatch):
@@ -176,9 +177,10 @@ def test_an_unknown_kernel_is_looked_for_in_the_light_that_it_blurred(view, monk
     for kind in ("stored", "linear"):
         expected = inside if kind == "linear" else blind.kernel(y, side)
         monkeypatch.setattr(light, "seen", lambda y, *_, kind=kind: kind)
-        k, found = blind.seen(y, side, "auto")
-        assert found == kind
-        np.testing.assert_array_equal(k, expected)
+        for wanted in (kind, "auto"):
+            k, found = blind.seen(y, side, wanted)
+            assert found == kind
+            np.testing.assert_array_equal(k, expected)
 
 
 def test_no_kernel_is_looked_for_in_vain(view, monkeypatch):

@@ -56,7 +56,7 @@ def test_forecast_is_near_what_xla_plans(key, shape):
 @pytest.mark.slow
 def test_a_probe_takes_no_memory_of_its_own(key):
     """A risk asks the generator twice in a step, one after the other."""
-    shape, generator = (96, 160, 3), Hourglass(widths=(16,))
+    shape, generator = (96, 160, 3), Hourglass(widths=(16, 32))
     risk = dipjax.risk.Risk(jnp.zeros(shape), jnp.ones(shape))
     plain = allocated(key, generator, shape, code=risk.code)
     assert allocated(key, generator, shape, risk, risk.code) < 1.1 * plain

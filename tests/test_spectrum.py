@@ -196,7 +196,7 @@ def test_a_flat_picture_has_no_noise():
 
 @pytest.mark.slow
 def test_groups_of_white_noise_are_those_of_its_spectrum(key):
-    y = noise.gaussian(key, slope((24, 24, 3)), 0.1)
+    y = noise.gaussian(key, slope((40, 40, 3)), 0.1)
     flat = jnp.broadcast_to(jnp.eye(3, dtype=jnp.complex64), (16, 16, 3, 3))
     np.testing.assert_allclose(
         nonlocal_bayes(y, sigma=0.1, S=flat), nonlocal_bayes(y, sigma=0.1), atol=1e-4
