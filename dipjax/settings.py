@@ -75,6 +75,11 @@ def _look_at(generator: Any, optimizer: Any, stop: Any) -> None:
         if isinstance(value, type) or not (hasattr(value, "init") and hasattr(value, second)):
             words = ' ("held_out" and other words are for the tasks)' if name == "stop" else ""
             raise TypeError(f"{name} {value!r}: has no init and {second}, give {example}{words}")
+    check_hash(generator)
+
+
+def check_hash(generator: Any) -> None:
+    """By which equal generators share a program; raises TypeError where there is none."""
     try:
         hash(generator)
     except TypeError as error:

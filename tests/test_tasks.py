@@ -406,6 +406,11 @@ def test_enhance_adds_what_the_fit_leaves(key, x, strength):
     np.testing.assert_allclose(result.image, jnp.clip(x + strength * detail, 0, 1), atol=1e-6)
 
 
+def test_a_sample_of_a_generator_without_a_hash(key):
+    with pytest.raises(TypeError, match="has no hash"):
+        dipjax.sample(key, (8, 6, 3), generator=dipjax.Hourglass(widths=[4]))
+
+
 def test_a_sample_is_what_the_generator_says_first(key):
     generator = dipjax.Hourglass(channels=2, widths=(4, 4), skips=2)
     x = dipjax.sample(key, (8, 6, 2), generator=generator)

@@ -9,6 +9,7 @@ from dipjax import codes
 from dipjax.codes import Code
 from dipjax.compiler import compiled
 from dipjax.generators.hourglass import or_hourglass
+from dipjax.settings import check_hash
 
 Array = jax.Array
 
@@ -36,9 +37,11 @@ def sample(
 
     Raises:
         ValueError: for a shape that is none of an image, or that the generator does not make.
+        TypeError: for a generator that has no hash.
     """
     z, key = codes.drawn(key, code, shape)
     generator = or_hourglass(generator, shape)
+    check_hash(generator)
     image = _said(key, z, generator)
     if image.shape != tuple(shape):
         raise ValueError(f"the generator makes images of shape {image.shape}, not {shape}")
