@@ -94,9 +94,11 @@ def ensemble(
         **settings: keyword arguments of `fn`, the same for all members.
 
     Returns:
-        An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit. With the others the
-        data are traced, and `denoise` sees neither salt and pepper (say `fidelity="l1"` then) nor
-        coloured noise (`spectrum="coloured"`).
+        An `Ensemble`. With "map", member `i` is `fn(keys[i], ...)` bit for bit, and with the others
+        up to rounding: what a task would see in its data, which are traced then, is looked for
+        before (see `tasks.seen`). Where members see what differs, as salt and pepper in one picture
+        and not in another, "auto" takes map; "vmap" and "devices" take what is traced for white
+        noise and for stored light.
 
         Members that fail are left out, with `map` those behind the first of them, too.
 
@@ -107,7 +109,7 @@ def ensemble(
     """
     axes = axes_of(in_axes, data)
     count = count_of(members, axes, data)
-    how = _how(how, batch, _driver(fn, settings))
+    auto, how = how == "auto", _how(how, batch, _driver(fn, settings))
     keys = jax.random.split(key, count)
     data = along(axes, data, lambda leaf, axis: jnp.moveaxis(leaf, axis, 0))
 
@@ -117,10 +119,15 @@ def ensemble(
     def one(i) -> Restoration:
         return checked(fn(*arguments(i), **settings))
 
-    inside = traced((keys, data, settings))
+    inside, own = traced((keys, data, settings)), {}
     if not inside:
-        shared = all(axis is None for axis in axes)
-        _check(fn, [arguments(i) for i in range(1 if shared else count)], settings)
+        alike = all(axis is None for axis in axes)
+        apart = [arguments(i) for i in range(1 if alike else count)]
+        _check(fn, apart, settings)
+        if how != "map" and (told := _told(fn, apart, settings, count)):
+            settings, own = told
+        elif auto:
+            how = "map"
     if how == "map" and not inside:
         # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
         waited = lambda i: jax.block_until_ready(one(i))  # noqa: E731
@@ -128,6 +135,7 @@ def ensemble(
     if how == "map":
         return _summary(lax.map(one, jnp.arange(count)))
     many, mapped, shared = member(fn, data, settings, axes)
+    mapped |= own
     asked = partial(_asked, fn, arguments(0), settings)
     run = over_devices if how == "devices" else side_by_side
     fits = run(many, (keys, mapped), shared, batch, asked)
@@ -222,6 +230,22 @@ def _driver(fn: Fit, settings: dict[str, Any]) -> Any:
     """What runs the fit of a task, None where `fn` takes no driver."""
     parameter = inspect.signature(fn).parameters.get("driver")
     return parameter and settings.get("driver", parameter.default)
+
+
+def _told(fn: Fit, members: list[tuple], settings: dict[str, Any], count: int):
+    """The settings with what a task sees in its data, words of all members and arrays of each.
+
+    Nothing where words or shapes differ.
+    """
+    sights = [tasks.seen(fn, *data, **settings) for _, *data in members]
+    sights *= count // len(sights)  # one that all share
+    kinds = [{name: getattr(v, "shape", v) for name, v in sight.items()} for sight in sights]
+    if any(kind != kinds[0] for kind in kinds):
+        return None
+    arrays = {name for name, value in sights[0].items() if hasattr(value, "shape")}
+    own = {name: jnp.stack([sight[name] for sight in sights]) for name in arrays}
+    words = {name: v for name, v in (settings | sights[0]).items() if name not in arrays}
+    return words, own
 
 
 def _check(fn: Fit, members: list[tuple], settings: dict[str, Any]) -> None:

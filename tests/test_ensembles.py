@@ -16,7 +16,8 @@ from dipjax.generators import Positional
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
 from dipjax.restoration import Restoration
-from dipjax.stopping import Reason
+from dipjax.stopping import Reason, never
+from dipjax.tasks import seeing
 
 SHAPE = (8, 6, 3)
 
@@ -139,6 +140,52 @@ def test_every_way_is_the_loop(key, ys, masks, how, batch):
         result, loop = run(how=how, batch=batch), run(how="map")
         assert result.members.shape == loop.members.shape
         assert_close(result, loop)
+
+
+def sighted(key, y, *, light="auto", spectrum=0.0):
+    """A task that says what it was told."""
+    x = y + spectrum + (0 if light == "bright" else -y)
+    return Restoration(x, *[x] * 4, y.sum()[None], jnp.int32(1))
+
+
+@pytest.fixture
+def sight(monkeypatch):
+    def sees(y, *, light="auto", **_):
+        light = ("bright" if y.max() > 0.5 else "dim") if light == "auto" else light
+        return {"light": light, "spectrum": y.min()}
+
+    monkeypatch.setitem(seeing.SEES, sighted, sees)
+
+
+@pytest.mark.parametrize("how", ["vmap", "devices"])
+def test_what_a_task_sees_is_looked_for_before_data_are_traced(sight, how):
+    ys = jnp.stack([jnp.full(SHAPE, value) for value in (0.6, 0.7)])
+    run = partial(ensemble, how=how, batch=2)
+    np.testing.assert_allclose(run(sighted, jax.random.key(0), ys[1], members=3).mean, 1.4)
+    told = run(partial(sighted, light="dim"), jax.random.key(0), ys[1], members=3)
+    np.testing.assert_allclose(told.mean, 0.7)
+    apart = run(sighted, jax.random.key(0), ys, in_axes=0)
+    np.testing.assert_allclose(apart.members[:, 0, 0, 0], [1.2, 1.4], rtol=1e-6)
+
+
+def test_members_that_see_what_differs_are_fitted_one_after_another(sight, monkeypatch):
+    """Where nobody says how; and where somebody does, what is traced is taken as it was."""
+    ys = jnp.stack([jnp.full(SHAPE, value) for value in (0.6, 0.3)])
+    run = partial(ensemble, sighted, jax.random.key(0), ys, in_axes=0, batch=2)
+    np.testing.assert_allclose(run(how="vmap").members, 0)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+    monkeypatch.setattr(ensembles, "side_by_side", None)
+    run()
+
+
+@pytest.mark.parametrize("how", ["vmap", "devices"])
+def test_salt_and_pepper_is_seen_side_by_side(key, how):
+    y = dipjax.noise.impulse(key, jnp.full(SHAPE, 0.5), 0.3)
+    run = partial(ensemble, dipjax.denoise, key, y, members=2, batch=2, stop=never(), **TINY)
+    result = run(how=how)
+    assert_close(result, run(how="map"))
+    assert np.abs(result.fits.loss - run(how=how, fidelity="l2").fits.loss).min() > 0.01
 
 
 def test_under_a_trace_it_is_the_loop(key, ys, masks):

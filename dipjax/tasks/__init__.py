@@ -31,4 +31,5 @@ from dipjax.tasks.recipe import each as each
 from dipjax.tasks.recipe import planned as planned
 from dipjax.tasks.reconstruction import reconstruct as reconstruct
 from dipjax.tasks.sampling import sample as sample
+from dipjax.tasks.seeing import seen as seen
 from dipjax.tasks.super_resolution import super_resolve as super_resolve

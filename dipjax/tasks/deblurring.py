@@ -1,5 +1,7 @@
 """Blur: `E(x) = |k * x - y|^2`, `k` is the picture of a point of light."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -72,3 +74,8 @@ def deblur(
     energy, shape = data_term(A, y), A.domain(y.shape)
     result = measured("deblur", key, energy, shape, preset, driver, settings, polish, refine)
     return result.map_images(lambda x: images.middle(x, y.shape))
+
+
+def sees(y: Array, kernel: Array, *, light: lights.Asked = "auto", **_: Any) -> dict[str, Any]:
+    """What `deblur` takes for a light that is "auto"."""
+    return {"light": lights.asked(light, y, kernels.checked(kernel, y.shape).astype(y.dtype))}

@@ -1,6 +1,6 @@
 """Noise: `E(x) = |x - y|^2`, or `|x - y|_1` where it is outliers."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -74,8 +74,10 @@ def denoise(
     codes.one_key(key)  # before a long look at the noise
     y = images.check(y)
     sigma = None if sigma is None else noise.checked(y, sigma)[1]
-    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
-    s, S = _seen(y, sigma, spectrum)
+    told = sees(y, sigma=sigma, fidelity=fidelity, spectrum=spectrum)
+    fidelity = cast(Fidelity, told["fidelity"])
+    S = asked(told["spectrum"], y, known=True)
+    s = _level(y, sigma, S)
     rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
     plain = regularizer is None and not {"code", "jitter"} & settings.keys()
     if rule == "risk" or (rule == "auto" and fidelity == "l2" and plain):
@@ -103,14 +105,27 @@ def finishes(fidelity: Any, preset: str) -> bool:
     return fidelity == "l2" and preset != "paper"
 
 
-def _seen(y: Array, sigma: float | None, spectrum: str | Array) -> tuple[Array, Array | None]:
-    """The level of the noise after clipping, of every entry, and the spectrum if coloured."""
+def sees(
+    y: Array,
+    *,
+    sigma: float | None = None,
+    fidelity: Any = "auto",
+    spectrum: Any = "auto",
+    **_: Any,
+) -> dict[str, Any]:
+    """What `denoise` takes for what is "auto": a fidelity, and a spectrum, "white" or an array."""
+    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
     S = asked(spectrum, y, known=sigma is not None)
+    return {"fidelity": fidelity, "spectrum": "white" if S is None else S}
+
+
+def _level(y: Array, sigma: float | None, S: Array | None) -> Array:
+    """Of the noise after clipping, of every entry."""
     if sigma is not None:
-        return clipping.level_after(y, sigma), S
+        return clipping.level_after(y, sigma)
     if S is None or min(y.shape[:2]) < SIDE:
-        return noise.level_by_brightness(y), S
-    return seen(y).level(y), S
+        return noise.level_by_brightness(y)
+    return seen(y).level(y)
 
 
 def _risk(y: Array, s: Array, S: Array | None, fidelity: str | Fidelity) -> Risk:

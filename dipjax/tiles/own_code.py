@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from dipjax import clipping, noise, spectrum, tasks
+from dipjax import clipping, noise, tasks
 from dipjax.presets import choose
 from dipjax.tasks import Driver
 
@@ -31,13 +31,6 @@ def suits(settings: dict[str, Any]) -> bool:
     asked = settings.get("stop") == "risk" or settings.get("preset") == "paper"
     white = isinstance(settings["spectrum"], str)
     return white and "code" not in settings and not asked
-
-
-def shared_spectrum(y: np.ndarray, settings: dict[str, Any]) -> str | Array:
-    """Of the noise of all of the picture, "white" or an array, for all tiles alike."""
-    given, known = settings.get("spectrum", "auto"), bool(settings.get("sigma"))
-    S = spectrum.asked(given, jnp.asarray(y), known=known)
-    return "white" if S is None else S
 
 
 def settings_for(y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:

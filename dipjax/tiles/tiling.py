@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dipjax import images, kernels, light, tasks
+from dipjax import images, tasks
 from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
@@ -145,13 +145,11 @@ def iterate(
 
 
 def _shared(task: Task, y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
-    """What is seen in the whole picture, to be the same in all tiles."""
-    if task is tasks.denoise:
-        return {"spectrum": own_code.shared_spectrum(y, settings)}
-    if task is tasks.deblur and "kernel" in settings:
-        k = kernels.checked(settings["kernel"], y.shape)
-        return {"light": light.asked(settings.get("light", "auto"), jnp.asarray(y), k)}
-    return {}
+    """What is seen in the whole picture, to be the same in all tiles; outliers each has its own."""
+    if task is tasks.deblur and "kernel" not in settings:
+        return {}  # the task says so
+    told = tasks.seen(task, jnp.asarray(y), **settings)
+    return {name: value for name, value in told.items() if name != "fidelity"}
 
 
 def factor_of(task: Task) -> int:
