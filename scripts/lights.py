@@ -13,6 +13,7 @@ from itertools import product
 
 import jax
 import jax.numpy as jnp
+import tyro
 from experiments import rules, tables
 from experiments.lab import middle
 from experiments.pictures import DATA
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

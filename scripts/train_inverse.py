@@ -22,7 +22,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from dipjax import features, images, weights
-from dipjax.cli import features as cli_features
+from dipjax.cli import networks
 from dipjax.features.inverse import loss
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -56,7 +56,7 @@ def crops(rng: np.random.Generator, found: list[np.ndarray], batch: int, size: i
 def main(
     folder: Positional[Path],
     output: Annotated[Path, arg(aliases=["-o"])],
-    network: cli_features.Name = "alexnet",
+    network: networks.Name = "alexnet",
     layer: str = "conv4",
     weights_file: Annotated[Path | None, arg(name="weights")] = None,
     size: int = 128,
@@ -81,7 +81,7 @@ def main(
     """
     if output.suffix != ".npz" or not output.resolve().parent.is_dir():
         raise SystemExit(f"{output}: must be a .npz file in a folder that exists")
-    phi = cli_features.NETWORKS[network](weights="auto" if weights_file is None else weights_file)
+    phi = networks.NETWORKS[network](weights="auto" if weights_file is None else weights_file)
     found, rng, key = pictures(folder, size), np.random.default_rng(seed), jax.random.key(seed)
     operator = phi(layer)
     shape = jax.eval_shape(operator.forward, jax.ShapeDtypeStruct((size, size, 3), jnp.float32))

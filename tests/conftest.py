@@ -43,6 +43,16 @@ def x64():
 
 
 @pytest.fixture
+def optimized():
+    """Programs are made fast, for a test that runs them for long."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.clear_caches()
+
+
+@pytest.fixture
 def data():
     """The folder of real pictures, masks and weights, which is not a part of the project."""
     if not DATA.is_dir():

@@ -9,7 +9,7 @@ from PIL import Image
 import dipjax
 from dipjax import images, metrics
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optimized")]
 
 
 def restored(task, key, *args, **kwargs):

@@ -264,7 +264,7 @@ def test_tiles_have_the_spectrum_of_the_picture(key, coloured):
 
 
 @pytest.mark.slow
-def test_a_fit_that_knows_the_spectrum_is_better(key, data):
+def test_a_fit_that_knows_the_spectrum_is_better(key, data, optimized):
     x = dipjax.images.load(data / "denoise/25/house_GT.png")[64:160, 64:160]
     y = jnp.clip(x + 0.08 * soft(key, x.shape), 0, 1)
     white, auto = (

@@ -335,7 +335,7 @@ def test_clipping_is_undone_behind_the_correction(key):
 
 
 @pytest.mark.slow
-def test_no_seam_in_a_denoised_picture(key):
+def test_no_seam_in_a_denoised_picture(key, optimized):
     """Smooth texture under noise: the error's gradient across borders is that of elsewhere."""
     rows, columns = np.meshgrid(np.arange(128), np.arange(128), indexing="ij")
     truth = np.stack([np.sin(rows / 9 + k) * np.cos(columns / 13 - k) for k in range(3)], -1)
