@@ -1,4 +1,4 @@
-"""A page in the browser: drop a picture on it, say what ails it, watch it being restored.
+"""A page in the browser: drop a picture on it, say what is wrong, watch it being restored.
 
     dipjax web
 

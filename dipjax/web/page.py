@@ -15,6 +15,7 @@ from dipjax.web.restoring import (
     BLURS,
     FACTORS,
     LIGHTS,
+    LINE,
     MISSING,
     SIDE,
     UNKNOWN,
@@ -31,9 +32,9 @@ from dipjax.web.restoring import (
 TITLE = "dipjax: restore a picture without training data"
 USUAL, USUAL_UNKNOWN = 2, 15  # pixels of a blur, and within which one that nobody knows lies
 INTRO = f"""# {TITLE}
-An untrained network is fitted to your one picture, and stopped before it learns what ails it (Deep
-Image Prior, Ulyanov et al. 2018). The picture stays on this machine. A small part of it, some
-hundred pixels a side, tells in a minute or two what to expect."""
+An untrained network is fitted to your one picture, and stopped before it learns what is wrong
+with it (Deep Image Prior, Ulyanov et al. 2018). The picture stays on this machine. A small part of
+it, some hundred pixels a side, tells in a minute or two what to expect."""
 
 
 def build(folder: Path) -> Any:
@@ -110,7 +111,7 @@ def build(folder: Path) -> Any:
 
 
 def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[Any]]]:
-    """What ails the picture: of each tab the button, what it wants, and its fields."""
+    """What is wrong with the picture: of each tab the button, what it wants, and its fields."""
     starts = []
 
     def button(text: str, wanted: Callable[..., Wanted], *fields: Any) -> None:
@@ -143,11 +144,15 @@ def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[A
             "where nobody knows, how far it goes from end to end: rather too much than too little"
         )
         size = gr.Slider(0.5, 40, USUAL, step=0.1, label="By so many pixels", info=info)
-        info = "of what is shaken, counter-clockwise from the horizontal"
-        angle = gr.Slider(-90, 90, 0, step=1, label="Degrees", info=info)
+        info = "of the line, counter-clockwise from the horizontal"
+        angle = gr.Slider(-90, 90, 0, step=1, label="Degrees", info=info, visible=False)
         info = "a soft blur tells little: say a lens, where it was one"
         by = gr.Radio(list(LIGHTS), value=next(iter(LIGHTS)), label="Blurred by", info=info)
-        kind.change(lambda kind: USUAL_UNKNOWN if kind == UNKNOWN else USUAL, kind, size)
+
+        def suits(kind: str) -> tuple[float, Any]:
+            return USUAL_UNKNOWN if kind == UNKNOWN else USUAL, gr.Slider(visible=kind == LINE)
+
+        kind.change(suits, kind, [size, angle], api_visibility="private")
         button("Sharpen", blurred, kind, size, angle, by)
     with gr.Tab("JPEG"):
         gr.Markdown(

@@ -23,10 +23,11 @@ MISSING: dict[str, tasks.Missing] = {
     "a large hole": "hole",
     "many single pixels": "half",
 }
+LINE = "shaken along a line"
 BLURS: dict[str, Callable[[float, float], jax.Array]] = {
     "out of focus": lambda size, angle: kernels.disc(size),
     "soft": lambda size, angle: kernels.gaussian(size),
-    "shaken along a line": kernels.motion,
+    LINE: kernels.motion,
 }
 UNKNOWN, LEAST = "blurred, nobody knows how", 5
 LIGHTS: dict[str, lights.Asked] = {
