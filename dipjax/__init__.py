@@ -8,6 +8,7 @@ from dipjax import blind as blind
 from dipjax import checkpoints as checkpoints
 from dipjax import clipping as clipping
 from dipjax import codes as codes
+from dipjax import compression as compression
 from dipjax import ensembles as ensembles
 from dipjax import features as features
 from dipjax import generators as generators

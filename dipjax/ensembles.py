@@ -239,13 +239,18 @@ def _told(fn: Fit, members: list[tuple], settings: dict[str, Any], count: int):
     """
     sights = [tasks.seen(fn, *data, **settings) for _, *data in members]
     sights *= count // len(sights)  # one that all share
-    kinds = [{name: getattr(v, "shape", v) for name, v in sight.items()} for sight in sights]
+    kinds = [jax.tree.map(lambda v: getattr(v, "shape", v), sight) for sight in sights]
     if any(kind != kinds[0] for kind in kinds):
         return None
-    arrays = {name for name, value in sights[0].items() if hasattr(value, "shape")}
-    own = {name: jnp.stack([sight[name] for sight in sights]) for name in arrays}
+    arrays = {name for name, v in sights[0].items() if any(map(_is_array, jax.tree.leaves(v)))}
+    stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
+    own = {name: stack(*[sight[name] for sight in sights]) for name in arrays}
     words = {name: v for name, v in (settings | sights[0]).items() if name not in arrays}
     return words, own
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Array)
 
 
 def _check(fn: Fit, members: list[tuple], settings: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as folder:
     file = dipjax.images.load_picture(path)  # the pixels, and how they were compressed
 y = file.colour
 
-blind = dipjax.remove_jpeg_artifacts(key, y, driver=dipjax.live(reference=x), **tiny)
+blind = dipjax.remove_jpeg_artifacts(key, y, jpeg=None, driver=dipjax.live(reference=x), **tiny)
 result = dipjax.remove_jpeg_artifacts(key, y, jpeg=file.jpeg, **tiny)
 
 # %%

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import images, noise, tasks
+from dipjax import compression, images, noise, tasks
 from dipjax import spectrum as spectra
 from dipjax.cli import checks, deblurring
 from dipjax.cli.masking import known_pixels
@@ -82,17 +82,20 @@ def remove_jpeg_artifacts(
 
     Args:
         input: the picture, in whatever format it is kept now; a JPEG file says how coarse its steps
-            are, and the result agrees with it, but for --preset paper.
+            are, those of a copy are seen, and the result agrees with them, but for --preset paper.
         output: where to save the result; the suffix chooses the format.
-        blind: leave out what the file says, of a picture that was coarser before it was saved so.
+        blind: leave out what the file says and what is seen.
     """
     picture = images.load_picture(input)
     check_files(output, picture, common, input)
-    jpeg = None if blind or common.preset == "paper" else picture.jpeg
+    look = not blind and common.preset != "paper"
+    jpeg = compression.kept(jnp.asarray(picture.colour), picture.jpeg) if look else None
+    its_own = jpeg is picture.jpeg
     if jpeg and not common.quiet:
-        print("a JPEG file: the result will agree with what it has kept (--blind: it need not)")
+        what = "a JPEG file" if its_own else "this was a coarser JPEG file before, as is seen"
+        print(f"{what}: the result will agree with what that has kept (--blind: it need not)")
     task = partial(tasks.remove_jpeg_artifacts, jpeg=jpeg)
-    said = {"jpeg": jpeg and "as the input says"}
+    said = {"jpeg": jpeg and ("as the input says" if its_own else "as is seen")}
     restore("remove_jpeg_artifacts", picture, input, output, common, task, said=said)
 
 

@@ -1,9 +1,11 @@
 """JPEG: `E(x) = |x - y|^2`, stopped before the blocks, or polished by what the file has kept."""
 
+from typing import Any, Literal
+
 import jax
 import jax.numpy as jnp
 
-from dipjax import images
+from dipjax import compression, images
 from dipjax.fitting import fit
 from dipjax.operators import Jpeg
 from dipjax.operators.jpeg import ROUNDING, light
@@ -22,23 +24,24 @@ def remove_jpeg_artifacts(
     key: Array,
     y: Array,
     *,
-    jpeg: Jpeg | None = None,
+    jpeg: Jpeg | Literal["auto"] | None = "auto",
     preset: str = "fast",
     driver: Driver = fit,
     **settings,
 ) -> Restoration:
     """Remove the blocks and ripples that JPEG leaves: `E(x) = |x - y|^2`, stopped in time.
 
-    Blind, as published: nothing is known of the compression, the generator takes longer over
-    blocks than over the picture (Ulyanov et al. 2018, Fig. 3). Where it is known the fit is
-    polished by it (see `polish.refined`), and agrees with the file.
+    Where the compression is known, or seen, the fit is polished by it (see `polish.refined`), and
+    agrees with the file. Blind, as published, the generator takes longer over blocks than over the
+    picture (Ulyanov et al. 2018, Fig. 3).
 
     Args:
         key: of all randomness; the same key gives the same bits.
         y: the picture as decoded (H, W, C), floats in [0, 1] or 8- and 16-bit integers.
         jpeg: what the file has kept of it, as `images.load_picture(path).jpeg`, of a picture that
-            is whole and was not in coarser steps before; `preset="paper"` does not use it.
-        preset: "paper", "fast", or "best", the mean of four fits; with `jpeg` of 400 steps each.
+            is whole and was not in coarser steps before. "auto" looks for it in the picture (see
+            `compression.seen`), None is blind, as are what is traced and `preset="paper"`.
+        preset: "paper", "fast", or "best", the mean of four fits; by `jpeg` of 400 steps each.
         driver: what runs the fit; any function with the arguments of `fit`.
         **settings: arguments of `fit` in place of the preset's; `stop` is a rule, "auto" or
             "held_out".
@@ -51,17 +54,25 @@ def remove_jpeg_artifacts(
             or for an unknown preset.
     """
     y = images.check(y)
-    if jpeg is None or preset == "paper":
+    kept: Jpeg | None = None if preset == "paper" else sees(y, jpeg=jpeg)["jpeg"]
+    if kept is None:
         return near("remove_jpeg_artifacts", key, y, preset, driver, settings)
-    jax.eval_shape(jpeg.forward, y)  # whether it fits
+    jax.eval_shape(kept.forward, y)  # whether it fits
     settings = {"steps": FEW, **settings}
     result = near("remove_jpeg_artifacts", key, y, preset, driver, settings)
 
     def refine(x: Array) -> Array:
-        x = refined(x, A=jpeg, y=jpeg.measured(y), s=ROUNDING, narrow=jpeg.level)
-        if jpeg.sampling == (1, 1):
+        x = refined(x, A=kept, y=kept.measured(y), s=ROUNDING, narrow=kept.level)
+        if kept.sampling == (1, 1):
             return x
         change = x - y
         return jnp.clip(x - COLOUR * (change - light(change)), 0, 1)
 
     return behind(result, driver, refine)
+
+
+def sees(y: Array, *, jpeg: Jpeg | Literal["auto"] | None = "auto", **_: Any) -> dict[str, Any]:
+    """What `remove_jpeg_artifacts` takes for a compression that is "auto"."""
+    if isinstance(jpeg, str) and jpeg != "auto":
+        raise ValueError(f'jpeg must be a Jpeg, "auto" or None, not {jpeg!r}')
+    return {"jpeg": compression.seen(y) if isinstance(jpeg, str) else jpeg}

@@ -9,16 +9,20 @@ from functools import partial
 from typing import Any
 
 from dipjax import images
-from dipjax.tasks import deblurring, denoising
+from dipjax.tasks import deblurring, denoising, jpeg
 
-SEES = {denoising.denoise: denoising.sees, deblurring.deblur: deblurring.sees}
+SEES = {
+    denoising.denoise: denoising.sees,
+    deblurring.deblur: deblurring.sees,
+    jpeg.remove_jpeg_artifacts: jpeg.sees,
+}
 
 
 def seen(task: Callable[..., Any], y: Any, *data: Any, **settings: Any) -> dict[str, Any]:
     """The settings that a task would choose by a look at its data, to be given to it in the call.
 
-    Of `denoise` they are `fidelity` and `spectrum`, of `deblur` the `light`; of others none, as of
-    any function that is no task.
+    Of `denoise` they are `fidelity` and `spectrum`, of `deblur` the `light`, of
+    `remove_jpeg_artifacts` the `jpeg`; of others none, as of any function that is no task.
 
     Args:
         task: one of dipjax's, or a `partial` of one with settings.

@@ -156,8 +156,9 @@ def _tabs(gr: Any, source: Any) -> list[tuple[Any, Callable[..., Wanted], list[A
         button("Sharpen", blurred, kind, size, angle, by)
     with gr.Tab("JPEG"):
         gr.Markdown(
-            "A JPEG file itself says how coarse its steps are. Of a copy that was pasted, or saved "
-            "in another format, nothing is known, and less can be done."
+            "A JPEG file itself says how coarse its steps are, and a copy of all of it, pasted or "
+            "saved in another format, still shows them. Of a part, or another size, nothing is "
+            "known, and less can be done."
         )
         button("Remove blocks and ripples", compressed)
     return starts

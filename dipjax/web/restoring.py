@@ -12,7 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import blind, images, jobs, kernels, tasks, tiles
+from dipjax import blind, compression, images, jobs, kernels, tasks, tiles
 from dipjax import light as lights
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
@@ -94,8 +94,9 @@ def blurred(picture: Picture, kind: str, size: float, angle: float, by: str) -> 
 
 
 def compressed(picture: Picture) -> Wanted:
-    """By JPEG, whose steps a file of it tells."""
-    return Wanted(partial(tasks.remove_jpeg_artifacts, jpeg=picture.jpeg), picture.alpha)
+    """By JPEG, whose steps a file of it tells, and a copy shows."""
+    jpeg = compression.kept(jnp.asarray(picture.colour), picture.jpeg)
+    return Wanted(partial(tasks.remove_jpeg_artifacts, jpeg=jpeg), picture.alpha)
 
 
 def covered(painted: dict[str, Any] | None, shape: tuple[int, ...]) -> np.ndarray:
