@@ -31,7 +31,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **super_resolution.EXPERIMENTS,
     **inpainting.EXPERIMENTS,
     **restoring.EXPERIMENTS,
-    "jpeg_files": compressing.EXPERIMENT,
+    **compressing.EXPERIMENTS,
     **deblurring.EXPERIMENTS,
     "shaken": shaken.EXPERIMENT,
     "camera": photographing.EXPERIMENT,
