@@ -136,7 +136,8 @@ def ensemble(
         return _summary(lax.map(one, jnp.arange(count)))
     many, mapped, shared = member(fn, data, settings, axes)
     mapped |= own
-    asked = partial(_asked, fn, arguments(0), settings)
+    first = jax.tree.map(lambda leaf: leaf[0], own)
+    asked = partial(_asked, fn, arguments(0), settings | first)
     run = over_devices if how == "devices" else side_by_side
     fits = run(many, (keys, mapped), shared, batch, asked)
     return _summary(fits if inside else _sound(fits))
@@ -237,7 +238,9 @@ def _told(fn: Fit, members: list[tuple], settings: dict[str, Any], count: int):
 
     Nothing where words or shapes differ.
     """
+    told = {name for name, value in settings.items() if not isinstance(value, str)}
     sights = [tasks.seen(fn, *data, **settings) for _, *data in members]
+    sights = [{n: v for n, v in sight.items() if n not in told} for sight in sights]
     sights *= count // len(sights)  # one that all share
     kinds = [jax.tree.map(lambda v: getattr(v, "shape", v), sight) for sight in sights]
     if any(kind != kinds[0] for kind in kinds):

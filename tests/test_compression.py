@@ -17,12 +17,6 @@ from dipjax.images import codecs
 from dipjax.restoration import Restoration
 from dipjax.tiles import tiling
 
-# Finer than any of the standard, and of another form: of flat steps to the right and below.
-TABLES = [
-    [min(6 + 2 * (i + j), 20) for i in range(8) for j in range(8)],
-    [min(5 + 4 * (i + j), 30) for i in range(8) for j in range(8)],
-]
-
 
 def picture(channels=3, side=96):
     """A photo has shapes and edges, and some texture."""
@@ -59,12 +53,14 @@ def test_a_grey_picture():
     np.testing.assert_array_equal(steps(compression.seen(y)), steps(said))
 
 
-def test_other_tables():
-    """Where a frequency was not rounded to 0 all over."""
-    y, said = saved(picture(), qtables=TABLES, subsampling=2)
-    found = compression.seen(y)
-    assert found.sampling == (2, 2)
-    np.testing.assert_array_equal(steps(found)[:2, :3, :3], steps(said)[:2, :3, :3])
+def test_a_large_picture_is_seen_by_its_middle():
+    y, said = saved(picture(side=560), quality=75)
+    np.testing.assert_array_equal(steps(compression.seen(y)), steps(said))
+
+
+def test_a_file_of_other_tables_is_taken_at_its_word():
+    y, said = saved(picture(), qtables=[list(range(3, 67)), list(range(2, 66))])
+    assert compression.seen(y) is None and compression.kept(y, said) is said
 
 
 def test_the_coarser_of_two():
@@ -80,8 +76,10 @@ def test_the_coarser_of_two():
 def test_where_none_is_seen(key):
     y = images.check(saved(picture(), quality=40)[0])
     noisy = jnp.clip(y + 0.02 * jax.random.normal(key, y.shape), 0, 1)
-    for other in (picture(), noisy, y[3:, 5:], y[:63], jnp.full((64, 64, 3), 0.5)):
+    for other in (picture(), noisy, y[:63], jnp.full((64, 64, 3), 0.5)):
         assert compression.seen(other) is None
+    for rows, columns in ((1, 0), (0, 3), (4, 0), (4, 4), (0, 7), (5, 2)):
+        assert compression.seen(y[rows:, columns:]) is None
     small = Image.fromarray(np.uint8(y * 255 + 0.5)).resize((80, 80))
     assert compression.seen(np.asarray(small)) is None
     assert compression.seen(jnp.tile(y[..., :1], 5)) is None
@@ -95,6 +93,35 @@ def measured(monkeypatch):
     refined = lambda x, A, **_: operators.append(A) or x  # noqa: E731
     monkeypatch.setattr("dipjax.tasks.jpeg.refined", refined)
     return operators
+
+
+def drawing():
+    """A few flat shapes."""
+    x = np.full((96, 96, 3), 255, np.uint8)
+    x[10:40, 20:60], x[50:80, 30:90] = (50, 130, 180), (200, 30, 50)
+    return x
+
+
+def ramp():
+    x = np.linspace(0, 255, 256)[None, :, None] + np.zeros((96, 1, 3))
+    return np.uint8(np.round(x))
+
+
+def board():
+    light = np.indices((12, 12)).sum(0) % 2
+    return np.uint8(255 * np.kron(light[..., None], np.ones((8, 8, 3))))
+
+
+@pytest.mark.parametrize("draw", [drawing, ramp, board])
+def test_no_steps_are_seen_in_a_drawing(draw):
+    assert compression.seen(draw()) is None
+    y, said = saved(draw(), quality=95)
+    assert compression.kept(y, said) is said
+
+
+def test_a_picture_that_is_known_where_all_else_is_traced():
+    y = images.check(saved(picture(), quality=40)[0])
+    assert jax.jit(lambda k: k + (compression.seen(y) is not None))(1) == 2
 
 
 def test_a_task_looks_for_itself(key, measured):

@@ -76,6 +76,8 @@ def deblur(
     return result.map_images(lambda x: images.middle(x, y.shape))
 
 
-def sees(y: Array, kernel: Array, *, light: lights.Asked = "auto", **_: Any) -> dict[str, Any]:
-    """What `deblur` takes for a light that is "auto"."""
+def sees(y: Array, kernel: Any = None, *, light: lights.Asked = "auto", **_: Any) -> dict[str, Any]:
+    """What `deblur` takes for a light that is "auto"; nothing without a kernel, which it misses."""
+    if kernel is None:
+        return {}
     return {"light": lights.asked(light, y, kernels.checked(kernel, y.shape).astype(y.dtype))}

@@ -54,7 +54,7 @@ def remove_jpeg_artifacts(
             or for an unknown preset.
     """
     y = images.check(y)
-    kept: Jpeg | None = None if preset == "paper" else sees(y, jpeg=jpeg)["jpeg"]
+    kept: Jpeg | None = sees(y, jpeg=jpeg, preset=preset)["jpeg"]
     if kept is None:
         return near("remove_jpeg_artifacts", key, y, preset, driver, settings)
     jax.eval_shape(kept.forward, y)  # whether it fits
@@ -71,8 +71,10 @@ def remove_jpeg_artifacts(
     return behind(result, driver, refine)
 
 
-def sees(y: Array, *, jpeg: Jpeg | Literal["auto"] | None = "auto", **_: Any) -> dict[str, Any]:
+def sees(y: Array, *, jpeg: Any = "auto", preset: str = "fast", **_: Any) -> dict[str, Any]:
     """What `remove_jpeg_artifacts` takes for a compression that is "auto"."""
     if isinstance(jpeg, str) and jpeg != "auto":
         raise ValueError(f'jpeg must be a Jpeg, "auto" or None, not {jpeg!r}')
+    if preset == "paper":
+        return {"jpeg": None}
     return {"jpeg": compression.seen(y) if isinstance(jpeg, str) else jpeg}

@@ -122,7 +122,7 @@ def iterate(
         raise ValueError(f"factor {factor}: must be at least 1")
     settings |= {"factor": factor} if factor > 1 else {}
     jpeg = settings.get("jpeg")
-    parts = cut(y.shape, tile, overlap, factor, jpeg.block if jpeg else 1)
+    parts = cut(y.shape, tile, overlap, factor, getattr(jpeg, "block", 1))
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
         _check_holes(known, parts)
@@ -146,9 +146,7 @@ def iterate(
 
 def _shared(task: Task, y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
     """What is seen in the whole picture, to be the same in all tiles; outliers each has its own."""
-    if task is tasks.deblur and "kernel" not in settings:
-        return {}  # the task says so
-    told = tasks.seen(task, jnp.asarray(y), **settings)
+    told = tasks.seen(task, jnp.asarray(y), **(settings | {"fidelity": "l2"}))  # not looked for
     return {name: value for name, value in told.items() if name != "fidelity"}
 
 
