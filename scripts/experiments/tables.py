@@ -11,6 +11,7 @@ from .lab import Experiment, Found, Lab, Record
 
 Table = dict[str, dict[str, Any]]
 OURS = ("ours", "restored")  # in bold
+CROWDED = 90  # letters below the bars lie over each other
 
 
 def measured(records: Sequence[Record], name: str = "psnr") -> Table:
@@ -99,7 +100,8 @@ def bars(axis: Any, table: dict[str, dict[str, float | None]], unit: str) -> Non
         axis.bar_label(shapes, [_label(v) for v in values], fontsize=6, rotation=90, padding=2)
     known = [v for row in table.values() for v in row.values() if v is not None]
     axis.set_ylim(min(known) - 2, max(known) + 3)
-    axis.set_xticks(range(len(table)), list(table), fontsize=8)
+    crowded = {"rotation": 25, "ha": "right"} if sum(map(len, table)) > CROWDED else {}
+    axis.set_xticks(range(len(table)), list(table), fontsize=8, **crowded)
     axis.set_ylabel(unit)
     axis.legend(fontsize=7, ncols=len(names), loc="upper left")
 
