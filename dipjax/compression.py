@@ -87,17 +87,15 @@ def kept(y: Array, jpeg: Jpeg | None) -> Jpeg | None:
         return jpeg
     with jax.ensure_compile_time_eval():  # of a picture that is known where all else is traced
         found = _seen(_middle(y), jpeg)
-    if found is None or (jpeg and float(found.level) < COARSER * float(jpeg.level)):
-        return jpeg
-    return found
+        coarser = found and (jpeg is None or float(found.level / jpeg.level) > COARSER)
+    return found if coarser else jpeg
 
 
 def _seen(y: Array, last: Jpeg | None) -> Jpeg | None:
     """The steps that a picture was in, before it was in those of its last file."""
-    c, tables = _coefficients(light(y)), _tables(_LIGHT)
-    gains = _gains(
-        c.at[:, 0].add(-SIDE * (WHITE + 1) / 2), _error(ERROR, last, 0)
-    )  # files count light from here
+    tables, c = _tables(_LIGHT), _coefficients(light(y))
+    c = c.at[:, 0].add(-SIDE * (WHITE + 1) / 2)  # a file counts light from the middle grey on
+    gains = _gains(c, _error(ERROR, last, 0))
     each = gains[np.arange(SIDE * SIDE)[:, None], tables.T - 1]  # (64, 96)
     quality = int(each.sum(0).argmax())
     told = jnp.maximum(each[:, quality], 0).sum()
@@ -124,7 +122,7 @@ def _middle(y: Array) -> Array:
     return y[rows, columns]
 
 
-def _explained(y: Array, sampling: tuple[int, int], steps: np.ndarray, last) -> float:
+def _explained(y: Array, sampling: tuple[int, int], steps: np.ndarray, last: Jpeg | None) -> float:
     """How well the steps (64,) of colour, were it kept so, explain each that is not 0."""
     c = _coefficients(y, sampling)
     q = jnp.asarray(steps, c.dtype)[None]

@@ -120,8 +120,12 @@ def test_no_steps_are_seen_in_a_drawing(draw):
 
 
 def test_a_picture_that_is_known_where_all_else_is_traced():
-    y = images.check(saved(picture(), quality=40)[0])
+    y, coarse = saved(picture(), quality=40)
+    again, fine = saved(y, quality=95)
+    y, again = images.check(y), images.check(again)
     assert jax.jit(lambda k: k + (compression.seen(y) is not None))(1) == 2
+    assert jax.jit(lambda k: k + (compression.kept(again, fine) is not fine))(1) == 2
+    assert jax.jit(lambda k: k + (compression.kept(y, coarse) is coarse))(1) == 2
 
 
 def test_a_task_looks_for_itself(key, measured):
