@@ -8,7 +8,6 @@ how many others any are seen. They are the middle 128 x 128 pixels of the author
 kodim12, house, kodim01 and baboon the levels of the errors were read off. Two minutes on a core.
 """
 
-import io
 import sys
 from collections import Counter
 
@@ -16,13 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from experiments import tables
+from experiments import rules, tables
+from experiments.compressing import compressed
 from experiments.lab import middle
 from experiments.pictures import DATA
+from experiments.rules import Array
 from PIL import Image
 
 from dipjax import cache, compression, images, noise
-from dipjax.images import codecs
 from dipjax.operators import Jpeg
 
 PICTURES = ("denoise/25/*_GT.png", "sr/Set5/x4/*_GT.png", "sr/Set14/x4/*_GT.png")
@@ -32,29 +32,22 @@ SAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
 AGAIN = 10  # of quality above the first, at least 85
 
 
-def saved(x: np.ndarray, **options: int) -> tuple[np.ndarray, Jpeg | None]:
-    """A picture as decoded, and what its file says."""
-    file = io.BytesIO()
-    Image.fromarray(x).save(file, "JPEG", **options)
-    return codecs.decode(file.getvalue()), codecs.compression(file.getvalue())
-
-
-def right(y: np.ndarray, jpeg: Jpeg | None, last: Jpeg | None = None) -> bool:
+def right(y: Array, jpeg: Jpeg, last: Jpeg | None = None) -> bool:
     """Whether all that the file says is seen in the picture, of which this was the last file."""
-    found = compression.kept(jnp.asarray(y), last)
-    if found is None or jpeg is None or found.sampling != jpeg.sampling:
+    found = compression.kept(y, last)
+    if found is None or found.sampling != jpeg.sampling:
         return False
     return bool(jnp.allclose(found.steps, jpeg.steps, atol=1e-6))
 
 
-def others(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+def others(x: Array, y: Array) -> dict[str, Array]:
     """A picture that was not compressed, and one that was, after what hides it."""
     noisy = noise.gaussian(jax.random.key(0), y, 5 / 255)
-    small = Image.fromarray(y).resize((100, 100), Image.Resampling.BICUBIC)
+    small = Image.fromarray(np.uint8(np.round(255 * np.asarray(y)))).resize((100, 100))
     return {
         "not compressed": x,
-        "with noise of 5": np.uint8(np.round(255 * np.asarray(noisy))),
-        "another size": np.asarray(small),
+        "with noise of 5": rules.eight_bits(noisy),
+        "another size": images.check(np.asarray(small)),
         "cut at its left": y[:, 3:],
     }
 
@@ -65,22 +58,22 @@ def main() -> None:
     if DATA is None:
         sys.exit("no pictures: shared/data is not there")
     paths = sorted(path for pattern in PICTURES for path in DATA.glob(pattern))
-    views = [np.asarray(middle(jnp.asarray(images.load(path)), SIDE)) for path in paths]
-    views = [np.uint8(np.round(255 * view)) for view in views if view.shape[-1] == 3]
+    views = [middle(jnp.asarray(images.load(path)), SIDE) for path in paths]
+    views = [view for view in views if view.shape[-1] == 3]
     found: dict[str, Counter[str]] = {f"quality {q}": Counter() for q in QUALITIES}
     wrong: Counter[str] = Counter()
     for x in views:
         for q in QUALITIES:
             for word, sampling in SAMPLINGS.items():
-                y, jpeg = saved(x, quality=q, subsampling=sampling)
+                y, jpeg = compressed(x, q, subsampling=sampling)
                 found[f"quality {q}"][f"{word}, of {len(views)}"] += right(y, jpeg)
             again = max(q + AGAIN, 85)
             if again <= 95:
-                again_y, last = saved(y, quality=again)
+                again_y, last = compressed(y, again)
                 word = f"4:2:0, saved once more, of {len(views)}"
                 found[f"quality {q}"][word] += right(again_y, jpeg, last)
-        for word, y in others(x, saved(x, quality=50)[0]).items():
-            wrong[word] += compression.seen(jnp.asarray(y)) is not None
+        for word, y in others(x, compressed(x, 50)[0]).items():
+            wrong[word] += compression.seen(y) is not None
     print(tables.markdown({quality: dict(row) for quality, row in found.items()}))
     print(tables.markdown({word: {f"seen, of {len(views)}": n} for word, n in wrong.items()}))
 

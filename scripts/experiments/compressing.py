@@ -22,11 +22,11 @@ TWICE = ((30, 95), (40, 85), (60, 90))
 NAMES = ("F16", "kodim12", "house")  # none of which was tuned on
 
 
-def compressed(x: Array, quality: int) -> tuple[Array, Jpeg]:
-    """A picture as JPEG leaves it, colour in means of 2 x 2, and what the file says."""
+def compressed(x: Array, quality: int, **options: int) -> tuple[Array, Jpeg]:
+    """A picture as JPEG leaves it, colour in means of 2 x 2 by default, and what the file says."""
     file = io.BytesIO()
     samples = np.round(255 * np.asarray(x)).astype(np.uint8)
-    Image.fromarray(samples).save(file, "JPEG", quality=quality)
+    Image.fromarray(samples).save(file, "JPEG", quality=quality, **options)
     data = file.getvalue()
     A = codecs.compression(data)
     assert A is not None
