@@ -25,7 +25,7 @@ from jax.typing import ArrayLike
 
 from dipjax import images, noise
 from dipjax import light as lights
-from dipjax.baselines import nonlocal_bayes
+from dipjax.nonlocal_bayes import nonlocal_bayes
 from dipjax.operators import Decode
 
 Array = jax.Array

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dipjax.baselines.nonlocal_bayes import FIRST, RADIUS, grouped, nonlocal_bayes
 from dipjax.noise import local_mean
+from dipjax.nonlocal_bayes import FIRST, RADIUS, grouped, nonlocal_bayes
 from dipjax.operators import Operator, backproject, linearized
 
 Array = jax.Array

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dipjax.baselines import nonlocal_bayes
-from dipjax.baselines.nonlocal_bayes import _inverse
 from dipjax.metrics import psnr
+from dipjax.nonlocal_bayes import _inverse
 
 RNG = np.random.default_rng(0)
 SIGMA = 0.1

@@ -20,9 +20,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from dipjax import images, noise
-from dipjax.baselines.nonlocal_bayes import nonlocal_bayes
 from dipjax.fitting import fit
 from dipjax.generators import Pixels
+from dipjax.nonlocal_bayes import nonlocal_bayes
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Identity, Radon
 from dipjax.step import ADAM
