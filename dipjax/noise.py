@@ -11,6 +11,7 @@ is the way back, from a picture to the `sigma` of its white noise, and `lost` to
 pepper.
 """
 
+import math
 from functools import partial
 from itertools import pairwise
 from typing import Literal, cast
@@ -36,6 +37,8 @@ QUIET = 2.1
 FALL = 1.5  # of a level by the second look, at most
 LEAST, FEWEST = 0.05, 200  # of the entries count in any case, those with the gentlest slopes
 ROWS = 32  # of the strips of a large picture
+# Two differences of red, green and blue, of unit length and at right angles, one in each column.
+DIFFERENCES = np.array([[1, 1], [-1, 1], [0, -2]]) / np.sqrt([2, 6])
 
 
 def gaussian(key: Array, x: Array, sigma: float) -> Array:
@@ -110,6 +113,21 @@ def level(y: ArrayLike) -> Array:
     """
     y = images.check(y)
     return jnp.float32(0.01) if min(y.shape[:2]) < 3 else jnp.maximum(_levels(y, 1)[1][0], 0.01)
+
+
+@jax.jit
+def level_by_colour(y: ArrayLike) -> Array:
+    """The level of the white noise of a picture (h, w, 3), from differences of its colours.
+
+    Texture is nearly alike in all channels, and noise that differs from entry to entry is not: of
+    clean pictures made smaller it is 0.9 / 255 in the median and 3.3 / 255 at most, where `level`
+    is up to 13 / 255. Noise that is alike in the channels, as film grain, it does not see.
+
+    Args:
+        y: a picture in [0, 1], of at least 3 x 3 pixels.
+    """
+    y = images.check(y)
+    return _levels(y @ jnp.asarray(DIFFERENCES, y.dtype), 1)[1][0]
 
 
 @partial(jax.jit, static_argnames="fall")
@@ -251,6 +269,17 @@ def _slopes(y: Array) -> Array:
     """The mean of `|D y|^2` over 5 x 5 neighbours (h - 2, w - 2, C), 1 for unit white noise."""
     rows, columns = y[2:, 1:-1] - y[:-2, 1:-1], y[1:-1, 2:] - y[1:-1, :-2]
     return local_mean((rows**2 + columns**2) / 4)
+
+
+def or_none(sigma: float | Array) -> float | Array:
+    """A level of noise, or 0 where there is none.
+
+    Raises:
+        ValueError: for another number.
+    """
+    if not isinstance(sigma, Tracer) and not 0 <= sigma < math.inf:
+        raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
+    return sigma
 
 
 def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import dipjax
-from dipjax import compression, ensembles, images
+from dipjax import compression, ensembles, images, tasks
 from dipjax.cli import main
 from dipjax.images import codecs
 from dipjax.restoration import Restoration
@@ -46,6 +46,11 @@ def test_the_tables_of_the_standard(quality, subsampling):
     np.testing.assert_array_equal(steps(found), steps(said))
     assert found.sampling == said.sampling and found.orientation == 1
     np.testing.assert_array_equal(steps(compression.seen(y[:-5, :-9])), steps(said))
+
+
+def test_a_copy_of_a_small_file_is_not_taken_at_its_word():
+    y, said = saved(picture(), quality=60)
+    assert tasks.seen(dipjax.super_resolve, y)["sigma"] == pytest.approx(float(said.level))
 
 
 def test_a_grey_picture():

@@ -98,6 +98,15 @@ def test_texture_is_not_taken_for_noise(key):
     np.testing.assert_allclose(jnp.median(s), 5 / 255, rtol=0.25)
 
 
+def test_colours_tell_noise_from_texture(key):
+    """Texture all over, alike in the channels, in which nothing is quiet."""
+    texture = 0.5 + 0.1 * jax.random.normal(jax.random.key(1), (64, 64, 1)) * jnp.ones(3)
+    y = texture + 5 / 255 * jax.random.normal(key, texture.shape)
+    assert noise.level(y) > 0.09
+    assert noise.level_by_colour(y) == pytest.approx(5 / 255, rel=0.1)
+    np.testing.assert_allclose(noise.level_by_colour(texture), 0, atol=1e-6)
+
+
 def test_noise_all_over_is_noise(key):
     """Of which nothing is quieter than the rest."""
     y = 0.5 + 0.1 * jax.random.normal(key, (64, 64, 1))

@@ -12,7 +12,7 @@ from dipjax import kernels, noise, objectives, polish, presets, tasks
 from dipjax.generators import Positional
 from dipjax.operators import Blur, Downsample, Fourier, Identity, Lambda, Mask, Radon
 from dipjax.restoration import IMAGES, Restoration
-from dipjax.tasks import deblurring, reconstruction
+from dipjax.tasks import deblurring, reconstruction, super_resolution
 
 TINY = dict(generator=Positional(width=4, depth=1), steps=2, stop=dipjax.stopping.never())
 GREY = {**TINY, "generator": TINY["generator"].clone(channels=1)}
@@ -572,8 +572,30 @@ def test_bad_kernel(key, x):
 def test_bad_factor(key, x, factor):
     with pytest.raises(ValueError, match=f"factor {factor}: must be an integer from 2"):
         dipjax.super_resolve(key, x, factor=factor)
-    with pytest.raises(ValueError, match="sigma 0: must be positive"):
-        dipjax.super_resolve(key, x, factor=2, sigma=0)
+    with pytest.raises(ValueError, match="sigma -1: must be a level of noise, 0 or more"):
+        dipjax.super_resolve(key, x, factor=2, sigma=-1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_noise_of_a_small_picture_is_seen(key, channels):
+    """Not what is too weak, and not detail, which is alike in the colours and softer in grey."""
+    smooth = jnp.linspace(0.2, 0.8, 64)[:, None, None] * jnp.ones((64, 64, channels))
+    detail = noise.local_mean(jax.random.uniform(jax.random.key(1), (64, 64, 1)))
+    n = jax.random.normal(key, smooth.shape)
+    assert super_resolution.level(smooth + 8 / 255 * n) == pytest.approx(8 / 255, rel=0.1)
+    assert super_resolution.level(smooth + 2 / 255 * n) == 0
+    assert super_resolution.level(jnp.clip(smooth + 2 * (detail - 0.5), 0, 1)) == 0
+    assert super_resolution.level(smooth[:8, :8] + 8 / 255 * n[:8, :8]) == 0 or channels == 3
+
+
+def test_where_no_noise_of_a_small_picture_is_looked_for(key):
+    y = 0.5 + 0.1 * jax.random.normal(key, (32, 32, 3))
+    seen = partial(tasks.seen, dipjax.super_resolve)
+    assert seen(y)["sigma"] == pytest.approx(0.1, rel=0.1)
+    assert seen(y, sigma=0.2)["sigma"] == pytest.approx(0.2)
+    assert seen(y, polish=False)["sigma"] == seen(y, preset="paper")["sigma"] == 0
+    assert jax.jit(lambda y: seen(y)["sigma"])(y) == 0
+    assert jax.jit(lambda k: k * seen(y)["sigma"])(1) > 0  # of one that is known all is seen
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from dipjax.cli.options import (
 from dipjax.cli.restoring import restore
 from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
-from dipjax.tasks.super_resolution import sigma_of
+from dipjax.tasks.super_resolution import level as level_of
 
 
 def denoise(
@@ -152,13 +152,13 @@ def super_resolve(
         output: where to save the result; the suffix chooses the format.
         factor: by how much to enlarge, an integer from 2.
         kernel: how the picture was made small; lanczos2 is close to bicubic.
-        sigma: standard deviation of the noise in the small picture, where white is 1, such as 0.02;
-            if not given what a JPEG file says of its own, and of others none.
+        sigma: standard deviation of the noise in the small picture, where white is 1, such as 0.02,
+            or 0 for none; if not given what a JPEG file says, or what is seen.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
-    checks.sigma(sigma)
+    checks.sigma(sigma or None)
     side = min(picture.colour.shape[:2])
     if not 2 <= factor <= side:
         raise ValueError(
@@ -167,10 +167,11 @@ def super_resolve(
     if common.tile is not None and common.tile < factor**2:
         raise ValueError(f"--tile {common.tile}: must be at least {factor**2}, the factor squared")
     check_files(output, picture, common, input, factor=factor)
-    if sigma is None and picture.jpeg and polish and common.preset != "paper":
-        sigma = sigma_of(picture.jpeg)
-        if not common.quiet:
-            print(f"a JPEG file: it may be off by {255 * sigma:.1f} levels of 255 (--sigma)")
+    if sigma is None and polish and common.preset != "paper":
+        sigma = level_of(jnp.asarray(picture.colour), picture.jpeg)
+        if sigma and not common.quiet:
+            what = "a JPEG file" if picture.jpeg else "noise, or steps of JPEG, are seen"
+            print(f"{what}: it may be off by {255 * sigma:.1f} levels of 255 (--sigma)")
     task = partial(tasks.super_resolve, factor=factor, kernel=kernel, sigma=sigma, polish=polish)
     restore("super_resolve", picture, input, output, common, task, factor=factor)
 

@@ -1,13 +1,12 @@
 """Any measurement: `E(x) = |A x - y|^2`, `A` says how it was made, as a scanner's does."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
+from dipjax import noise
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Adjoint, Operator, has_derivative, linearized
@@ -62,8 +61,7 @@ def reconstruct(
     """
     energy = data_term(A, y)
     image = _image(energy.operator, energy.y, shape)
-    if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
-        raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
+    sigma = None if sigma is None else noise.or_none(sigma)
     like = jax.ShapeDtypeStruct(image, energy.y.real.dtype)
     polish = polish and has_derivative(energy.operator, like)
     refine = partial(_refined, sigma=sigma)
@@ -90,7 +88,7 @@ def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, .
     return shape
 
 
-def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
+def _refined(x: Array, A: Operator, y: Array, sigma: float | Array | None) -> Array:
     """`refined`, to where noise of this level, seen through `A`, would leave an image.
 
     Of white noise `n` as an image, `J n`, with the derivative of `A` at the fit, tells which

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from dipjax import images
-from dipjax.tasks import deblurring, denoising, jpeg
+from dipjax.tasks import deblurring, denoising, jpeg, super_resolution
 
 SEES = {
     denoising.denoise: denoising.sees,
     deblurring.deblur: deblurring.sees,
     jpeg.remove_jpeg_artifacts: jpeg.sees,
+    super_resolution.super_resolve: super_resolution.sees,
 }
 
 
@@ -22,7 +23,8 @@ def seen(task: Callable[..., Any], y: Any, *data: Any, **settings: Any) -> dict[
     """The settings that a task would choose by a look at its data, to be given to it in the call.
 
     Of `denoise` they are `fidelity` and `spectrum`, of `deblur` the `light`, of
-    `remove_jpeg_artifacts` the `jpeg`; of others none, as of any function that is no task.
+    `remove_jpeg_artifacts` the `jpeg`, of `super_resolve` the `sigma`; of others none, as of any
+    function that is no task.
 
     Args:
         task: one of dipjax's, or a `partial` of one with settings.

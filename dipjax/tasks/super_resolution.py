@@ -1,11 +1,13 @@
 """Few pixels: `E(x) = |A x - y|^2`, `A` filters and keeps every n-th pixel."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from dipjax import images, noise
+from dipjax import compression, images, noise, spectrum
+from dipjax.compiler import traced
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Jpeg, Kernel
@@ -16,6 +18,8 @@ from dipjax.tasks.recipe import Driver, measured
 Array = jax.Array
 
 JPEG_AT_MOST = 14 / 255
+WEAK = 3.5 / 255  # weaker noise is taken for none: so much is seen in small pictures without
+WHITE, TAIL = 1.3, 1.3  # of grey ones the noise has the spectrum, and the tail, of white noise
 
 
 def super_resolve(
@@ -38,7 +42,8 @@ def super_resolve(
         factor: by how much to enlarge, an integer of at least 2.
         kernel: of the down-sampling; "lanczos2" is the paper's and close to bicubic.
         sigma: standard deviation of the noise in the small picture, or of what JPEG has done to
-            it, on the scale where white is 1; for the polish. If not given there is none.
+            it, on the scale where white is 1; for the polish, 0 for none. If not given it is what
+            is seen (see `level`), and none of what is traced, as by `vmap`.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (Ulyanov et al. 2018, sec. 4), "fast", or "best", a fit of the published
@@ -61,11 +66,51 @@ def super_resolve(
             f"factor {factor}: must be an integer from 2 to the smaller side of the picture, "
             f"which is {min(y.shape[:2])}"
         )
-    s = EXACT if sigma is None else jnp.maximum(EXACT, noise.checked(y, sigma)[1])
-    A, refine = Downsample(factor, kernel), partial(refined, s=s)
+    sigma = sees(y, sigma=sigma, polish=polish, preset=preset)["sigma"]
+    A, refine = Downsample(factor, kernel), partial(refined, s=jnp.maximum(EXACT, sigma))
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
     shape = A.domain(y.shape)
     return measured(task, key, data_term(A, y), shape, preset, driver, settings, polish, refine)
+
+
+def sees(
+    y: Array, *, sigma: Any = None, polish: bool = True, preset: str = "fast", **_: Any
+) -> dict[str, Any]:
+    """What `super_resolve` takes for a sigma that it is not told, where it polishes."""
+    if sigma is None:
+        sigma = level(y) if polish and preset != "paper" else 0.0
+    return {"sigma": jnp.float32(noise.or_none(sigma))}
+
+
+def level(y: Array, jpeg: Jpeg | None = None) -> float:
+    """The `sigma` of a small picture (h, w, C), as far as it can be told from what it shows.
+
+    Small pictures hold little but detail, which looks like noise, and polished for noise they lose
+    it. So only what is nothing else is believed: steps of JPEG, noise that is not alike in the
+    colours, and where these are alike, what is as strong at middle frequencies as at high ones.
+
+    Args:
+        y: the small picture in [0, 1].
+        jpeg: what its file says, None for one of another format.
+
+    Returns:
+        0 where neither is seen, and of what is traced.
+    """
+    if traced(y) or min(y.shape[:2]) < 3:
+        return 0.0
+    with jax.ensure_compile_time_eval():  # of a picture that is known where all else is traced
+        kept, found = compression.kept(y, jpeg), float(_noise(y))
+    return max(found if found > WEAK else 0.0, sigma_of(kept) if kept else 0.0)
+
+
+def _noise(y: Array) -> Array | float:
+    """The level of white noise, or what detail looks like."""
+    if y.shape[-1] == 3 and jnp.any(y != y[..., :1]):
+        return noise.level_by_colour(y)
+    if min(y.shape[:2]) < spectrum.SIDE:
+        return 0.0
+    seen = spectrum.seen(y[..., :1])
+    return noise.level(y) if seen.ratio < WHITE and seen.tail < TAIL else 0.0
 
 
 def sigma_of(jpeg: Jpeg) -> float:

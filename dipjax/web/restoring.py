@@ -16,7 +16,7 @@ from dipjax import blind, compression, images, jobs, kernels, tasks, tiles
 from dipjax import light as lights
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
-from dipjax.tasks.super_resolution import sigma_of
+from dipjax.tasks.super_resolution import level
 
 MISSING: dict[str, tasks.Missing] = {
     "thin strokes, text": "text",
@@ -70,9 +70,9 @@ def missing(picture: Picture, painted: dict[str, Any] | None, kind: str) -> Want
 
 
 def small(picture: Picture, factor: int) -> Wanted:
-    """Enlarged so many times; of a JPEG file it is known how far it may be off."""
+    """Enlarged so many times; of a JPEG file, or where noise is seen, it may be off."""
     alpha = None if picture.alpha is None else np.asarray(bicubic(picture.alpha, factor))
-    sigma = sigma_of(picture.jpeg) if picture.jpeg else None
+    sigma = level(jnp.asarray(picture.colour), picture.jpeg)
     return Wanted(partial(tasks.super_resolve, factor=factor, sigma=sigma), alpha)
 
 
