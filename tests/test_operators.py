@@ -140,6 +140,17 @@ def test_shape_is_known_once_called(key):
     assert A.T(y).shape == SHAPE  # and not (10, 10, 3), which would fit as well
 
 
+def test_an_adjoint_keeps_the_shape_it_was_made_for():
+    """Whatever its operator is applied to later, and within `jit`, too."""
+    A = Downsample(2)
+    A(jnp.ones((7, 7, 1)))
+    adjoint = A.T
+    A(jnp.ones((8, 8, 1)))
+    u = jnp.ones((4, 4, 1))
+    assert adjoint(u).shape == jax.jit(lambda B, u: B(u))(adjoint, u).shape == (7, 7, 1)
+    assert A.T(u).shape == (8, 8, 1)
+
+
 def test_adjoint_without_a_call():
     assert Downsample(3).T(jnp.ones((4, 5, 1))).shape == (12, 15, 1)
     with pytest.raises(ValueError, match="apply the operator to an image first"):

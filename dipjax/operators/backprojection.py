@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from dipjax.operators.base import NOT_LINEAR, Array, Lambda, Operator
+from dipjax.operators.base import NOT_LINEAR, Adjoint, Array, Lambda, Operator
 
 # Of conjugate gradients, at most. Filters and masks need ten for a hundred-thousandth of the
 # residual; of a blur a thousandth is left.
@@ -30,16 +30,16 @@ def backproject(x: Array, A: Operator, y: Array, *, ridge: float | Array = 0.0) 
     Raises:
         TypeError: for an operator that is not linear.
     """
-    added = A(jnp.zeros_like(x))
+    added, adjoint = A(jnp.zeros_like(x)), Adjoint(A, x.shape)
     left = _parts(y - A(x))
     r = jnp.asarray(ridge, left[0].dtype)  # one of more digits would change what `cg` carries
 
     def gram(parts: tuple[Array, ...]) -> tuple[Array, ...]:
         u = _joined(parts)
-        return _parts(A(A.T(u)) - added + r * u)
+        return _parts(A(adjoint(u)) - added + r * u)
 
     parts, _ = cg(gram, left, tol=1e-6, maxiter=ITERATIONS)
-    return x + A.T(_joined(parts))
+    return x + adjoint(_joined(parts))
 
 
 def linearized(A: Operator, x: Array) -> Operator:
@@ -53,9 +53,7 @@ def linearized(A: Operator, x: Array) -> Operator:
         return A
     y, pull = jax.vjp(A, x)
     J = jax.linear_transpose(pull, y)  # more has a gradient than what can be pushed forward
-    L = Lambda(lambda u: y + J((u - x,))[0])
-    jax.eval_shape(L, x)  # its adjoint needs the shape
-    return L
+    return Lambda(lambda u: y + J((u - x,))[0])
 
 
 def has_derivative(A: Operator, x: Array | jax.ShapeDtypeStruct) -> bool:
@@ -65,7 +63,7 @@ def has_derivative(A: Operator, x: Array | jax.ShapeDtypeStruct) -> bool:
     gradient of one's own that is not linear, as one that is clipped.
     """
     try:
-        jax.eval_shape(lambda x: linearized(A, x).T(A(x)), x)
+        jax.eval_shape(lambda x: Adjoint(linearized(A, x), x.shape)(A(x)), x)
     except (TypeError, ValueError, *NOT_LINEAR):
         return False
     return True
@@ -75,7 +73,7 @@ def _is_linear(A: Operator, x: Array) -> bool:
     """Whatever constant is added."""
     y = jax.eval_shape(A, x)
     try:
-        jax.eval_shape(A.T, y)
+        jax.eval_shape(Adjoint(A, x.shape), y)
     except (TypeError, ValueError):
         return False
     return True

@@ -137,7 +137,7 @@ class Adjoint(Operator):
 
     def _spaces(self, u: Array) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         """Of the image and of its measurement, which is like `u`."""
-        for shape in (self.of.shape, self.image_shape, self.of.domain(u.shape)):
+        for shape in (self.image_shape, self.of.shape, self.of.domain(u.shape)):
             if shape:
                 image = jax.ShapeDtypeStruct(shape, u.real.dtype)
                 y = _measured(self.of, image)

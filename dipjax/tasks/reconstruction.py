@@ -78,8 +78,7 @@ def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, .
                 f"which images give measurements of shape {y.shape} is not known, or none do: "
                 "give shape=(H, W, C) of the image"
             ) from None
-    # A function of its own is traced whatever was traced before, and so tells `A` the shape.
-    made = jax.eval_shape(lambda x: A(x), jax.ShapeDtypeStruct(shape, y.real.dtype))
+    made = jax.eval_shape(A, jax.ShapeDtypeStruct(shape, y.real.dtype))
     if made.shape != y.shape or jnp.iscomplexobj(made) != jnp.iscomplexobj(y):
         raise ValueError(
             f"the operator gives {made.dtype} of shape {made.shape} for images of shape {shape}, "
