@@ -56,8 +56,8 @@ def from_image(image: Array) -> Code:
     return code
 
 
-def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """The code `z` of a fit, of floats, and the key of all its other randomness.
+def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The code `z` of a fit, of floats, the key of its first params, and that of its steps.
 
     Args:
         key: of the fit.
@@ -70,11 +70,11 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
     """
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
-    code_key, key = jax.random.split(one_key(key))
+    code_key, params_key, key = jax.random.split(one_key(key), 3)
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
     if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
         raise ValueError("the code has values that are infinite or no number")
-    return z.astype(jnp.promote_types(z.dtype, jnp.float32)), key
+    return z.astype(jnp.promote_types(z.dtype, jnp.float32)), params_key, key
 
 
 def one_key(key: Array) -> Array:

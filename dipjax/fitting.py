@@ -96,9 +96,9 @@ def fit(
         FitError: when the guard gives up; it has the result. Within `jit` and `vmap` nothing
             is raised: look at `.stop_reason`.
     """
-    z, key = codes.drawn(key, code, shape)
+    z, *keys = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
-    args = key, as_objective(objective), z, settings, tuple(shape), whole(steps), start
+    args = keys, as_objective(objective), z, settings, tuple(shape), whole(steps), start
     return _checked(_fit(*args))
 
 
@@ -140,14 +140,14 @@ def iterate(
     """
     if every < 1:
         raise ValueError(f"every must be at least 1, not {every}")
-    z, key = codes.drawn(key, code, shape)
+    z, params_key, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
     steps = whole(steps)
     objective, every = as_objective(objective), min(whole(every, "every"), steps)
     begun = partial(_begun, settings=settings, shape=tuple(shape), steps=steps)
     if callable(state):
-        state = state(jax.eval_shape(begun, key, objective, z, start=start))
-    run = begun(key, objective, z, start=start) if state is None else resume(state, steps)
+        state = state(jax.eval_shape(begun, params_key, objective, z, start=start))
+    run = begun(params_key, objective, z, start=start) if state is None else resume(state, steps)
     length, due = min(every, settings.guard.every), int(run.fit.step) + every
     if run.reason:
         yield _progress(run, run.image, run.average.mean)
@@ -166,8 +166,9 @@ def _progress(run: Run, image: Array, average: Array) -> Progress:
 
 
 @partial(compiled, static_argnames=("settings", "shape", "steps"))
-def _fit(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
-    run = begin(key, objective, z, settings, shape, steps, start)
+def _fit(keys, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
+    params_key, key = keys
+    run = begin(params_key, objective, z, settings, shape, steps, start)
     length = min(CHUNK, settings.guard.every, steps)
     run = lax.while_loop(
         lambda run: run.reason == Reason.RUNNING,

@@ -71,7 +71,7 @@ def estimate_memory(
     """
     generator = or_hourglass(generator, shape)
     generator = generator if dtype is None else generator.clone(dtype=dtype)
-    z, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), jax.random.key(0))
+    z, *_ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), jax.random.key(0))
     parts = account(tuple(shape), generator, z, optimizer)
     member = parts.state + parts.gradient + parts.residuals + WORKSPACE * parts.largest
     return int(members * member) + (COMPILER if jax.default_backend() == "cpu" else 0)

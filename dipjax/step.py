@@ -82,8 +82,9 @@ def fitter(
         return FitState(jnp.zeros((), jnp.int32), params, optimizer.init(params), z)
 
     def step(key: Array, state: FitState, scale: Array | float = 1) -> tuple[FitState, FitInfo]:
-        z = codes.jitter(key, state.z, jitter, state.step)
-        looks = probes.looks(z, objective.probes(jax.random.fold_in(key, 1)))
+        jitter_key, probes_key = jax.random.split(key)
+        z = codes.jitter(jitter_key, state.z, jitter, state.step)
+        looks = probes.looks(z, objective.probes(probes_key))
 
         def energy(params, look: Look) -> tuple[Array, Array]:
             x = generator.apply(params, look.z)

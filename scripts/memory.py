@@ -52,7 +52,7 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     before = peak()
     settings = partial(Settings.of, shape, generator, chosen["optimizer"], chosen["jitter"])
     settings = settings(chosen["decay"], dipjax.stopping.never())
-    z, key = dipjax.codes.drawn(key, chosen["code"], shape)
+    z, _, key = dipjax.codes.drawn(key, chosen["code"], shape)
     parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
     run = fitting._begun(key, objective, z, settings, shape, 2 * CHUNK)
     advance = fitting._advance.program().lower(key, run, objective, settings, CHUNK).compile()

@@ -122,10 +122,10 @@ def test_progress_images_outlive_the_next_chunk(key, objective):
 
 
 def test_own_loop_is_fit(key, objective):
-    _, fit_key = jax.random.split(key)
+    _, params_key, fit_key = jax.random.split(key, 3)
     init, step = dipjax.fitter(objective, TINY, SGD)
     step = jax.jit(step)
-    state = init(fit_key, OPTIONS["code"])
+    state = init(params_key, OPTIONS["code"])
     for i in range(6):
         state, info = step(jax.random.fold_in(fit_key, i), state)
     assert_close(info.image, fit(key, objective).last)

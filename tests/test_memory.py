@@ -28,7 +28,7 @@ def no_compiler(monkeypatch):
 
 def allocated(key, generator, shape, objective=None, code=dipjax.codes.uniform):
     """Bytes that XLA plans for the chunk of a fit: its arguments and its temporary buffers."""
-    z, key = dipjax.codes.drawn(key, code, shape)
+    z, _, key = dipjax.codes.drawn(key, code, shape)
     objective = objective or dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
     settings = Settings.of(shape, generator, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never())
     run = jax.eval_shape(

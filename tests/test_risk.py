@@ -223,7 +223,7 @@ def test_a_step_sums_over_all_looks(truth, key, count):
     info, seen = jax.jit(lambda *args: (fitter.step(*args)[1], seen))(key, state)
 
     def written_out(params):
-        return probed(E, jax.random.fold_in(key, 1), lambda d: generator.apply(params, z + d))
+        return probed(E, jax.random.split(key)[1], lambda d: generator.apply(params, z + d))
 
     value, grad = jax.jit(jax.value_and_grad(written_out))(state.params)
     assert len(E.probes(key)) == count

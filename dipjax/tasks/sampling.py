@@ -39,7 +39,7 @@ def sample(
         ValueError: for a shape that is none of an image, or that the generator does not make.
         TypeError: for a generator that has no hash.
     """
-    z, key = codes.drawn(key, code, shape)
+    z, key, _ = codes.drawn(key, code, shape)
     generator = or_hourglass(generator, shape)
     check_hash(generator)
     image = _said(key, z, generator)

@@ -45,7 +45,7 @@ class Relay:
 def _shapes(key, objective, shape, *, code=codes.uniform, **settings) -> FitState:
     """Those of the end of such a fit, without its code."""
     given = {k: v for k, v in settings.items() if k in ("generator", "optimizer") and v is not None}
-    z, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
+    z, *_ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
     return jax.eval_shape(fitter(objective, **given).init, key, z)._replace(z=None)
 
 
