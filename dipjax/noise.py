@@ -271,15 +271,10 @@ def _slopes(y: Array) -> Array:
     return local_mean((rows**2 + columns**2) / 4)
 
 
-def or_none(sigma: float | Array) -> float | Array:
-    """A level of noise, or 0 where there is none.
-
-    Raises:
-        ValueError: for another number.
-    """
+def check_level(sigma: float | Array) -> None:
+    """Raise ValueError for what is neither a level of noise nor 0, as where there is none."""
     if not isinstance(sigma, Tracer) and not 0 <= sigma < math.inf:
         raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
-    return sigma
 
 
 def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:

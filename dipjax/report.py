@@ -14,7 +14,9 @@ import numpy as np
 
 import dipjax
 from dipjax import cache, images, metrics, presets
+from dipjax.guard import Guard
 from dipjax.objectives import Scaled
+from dipjax.stopping import Tracker
 
 Array = jax.Array
 
@@ -54,8 +56,10 @@ def _describe(value: Any) -> Any:
             return name
     if isinstance(value, int | float | str):
         return value
-    if type(value) is tuple:  # and no tracker
+    if type(value) is tuple:  # and nothing with names
         return [_describe(part) for part in value]
+    if isinstance(value, Tracker | Guard):
+        return repr(value)
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Scaled):

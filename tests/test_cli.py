@@ -212,7 +212,7 @@ def test_every_task_is_a_command(folder, line, name, capsys):
     assert (record["task"], record["steps"]) == (name, 2)
     if "motion" in line:
         assert record["options"] == {"light": "stored", "motion": [3, 45], "polish": True}
-        assert record["settings"]["stop"] == "Tracker"
+        assert record["settings"]["stop"] == "never()"
     assert "PSNR" in capsys.readouterr().out
     code = {"flash_no_flash": "array of shape (8, 6, 3)", "inpaint": "meshgrid"}
     if name in code:

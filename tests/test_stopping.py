@@ -50,6 +50,18 @@ def test_best_keeps_the_lowest_loss(images):
     np.testing.assert_array_equal(state.image[-1], images[1])
 
 
+def test_equal_settings_are_one_tracker_that_says_what_they_are():
+    rule = stopping.held_out(50, decays=[np.float64(0.5)])
+    assert rule is stopping.held_out(patience=jnp.int32(50), fraction=0.25, decays=(0.5,))
+    assert rule is not stopping.held_out(51, decays=[0.5]) and rule.init is not None
+    assert repr(rule) == "held_out(patience=50, fraction=0.25, decays=(0.5,))"
+    either = stopping.any_of(rule, stopping.never())
+    assert either is stopping.any_of(rule, stopping.never())
+    assert repr(either) == f"any_of(rules=({rule!r}, never()))"
+    assert repr(stopping.average(stopping.growing)) == "average(decay=growing)"
+    assert repr(stopping.Tracker(*rule[:2])) == "Tracker"
+
+
 def test_never(images):
     assert not run(stopping.never(), images).stop.any()
 

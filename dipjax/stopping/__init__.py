@@ -42,4 +42,5 @@ from dipjax.stopping.tracker import any_of as any_of
 from dipjax.stopping.tracker import estimate as estimate
 from dipjax.stopping.tracker import never as never
 from dipjax.stopping.tracker import reason as reason
+from dipjax.stopping.tracker import tracker as tracker
 from dipjax.stopping.waiting import Waiting as Waiting

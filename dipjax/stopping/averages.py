@@ -1,12 +1,11 @@
 """What is kept of the iterates: their averages, and the best."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from dipjax.stopping.tracker import Array, Tracker, checked_decay
+from dipjax.stopping.tracker import Array, Tracker, checked_decay, tracker
 
 Decay = float | Callable[[Array], Array]
 
@@ -20,6 +19,7 @@ class Average(NamedTuple):
     step: Array
 
 
+@tracker
 def average(decay: Decay = 0.99) -> Tracker:
     """The exponential average of the iterates, free of the bias of its start.
 
@@ -36,19 +36,9 @@ def average(decay: Decay = 0.99) -> Tracker:
     Raises:
         ValueError: for another decay.
     """
-    return _average(decay if callable(decay) else checked_decay(decay))
+    if not callable(decay):
+        decay = checked_decay(decay)
 
-
-def growing(step: Array) -> Array:
-    """The decay of an average that is as steady as the mean of a sixth of the iterates so far.
-
-    The weight of `x_s` after `t` steps is about `(s / t)^5`, however long the run.
-    """
-    return step / (step + 5)
-
-
-@cache
-def _average(decay: Decay) -> Tracker:
     def init(image: Array) -> Average:
         zeros, count = jnp.zeros_like(image), jnp.zeros((), jnp.int32)
         return Average(zeros, zeros, jnp.zeros((), image.dtype), count)
@@ -64,6 +54,14 @@ def _average(decay: Decay) -> Tracker:
     return Tracker(init, update)
 
 
+def growing(step: Array) -> Array:
+    """The decay of an average over a part of the run: the last iterate has the weight `6 / t`.
+
+    That of `x_s` after `t` steps is about `(s / t)^5` of it, however long the run.
+    """
+    return step / (step + 5)
+
+
 class WindowedAverage(NamedTuple):
     """Sums (H, W, C) of the current and the last half window; how many iterates in each."""
 
@@ -77,23 +75,21 @@ class WindowedAverage(NamedTuple):
         return (self.current + self.last) / jnp.maximum(self.filled + self.known, 1)
 
 
+@tracker
 def windowed_average(window: int = 100) -> Tracker:
     """The plain mean of the last `window / 2` to `window` iterates, from two running sums.
 
     Raises:
         ValueError: for a window of less than 2 steps.
     """
-    return _windowed_average(half(window))
+    most = half(window)
 
-
-@cache
-def _windowed_average(half: int) -> Tracker:
     def init(image: Array) -> WindowedAverage:
         zeros, none = jnp.zeros_like(image), jnp.zeros((), image.dtype)
         return WindowedAverage(zeros, zeros, none, none)
 
     def update(state: WindowedAverage, info) -> WindowedAverage:
-        full = state.filled == half
+        full = state.filled == most
         last = jnp.where(full, state.current, state.last)
         current = jnp.where(full, 0, state.current) + info.image
         return WindowedAverage(
@@ -117,7 +113,7 @@ def _loss(info) -> Array:
     return info.loss
 
 
-@cache
+@tracker
 def best(score: Callable[[Any], Array] = _loss) -> Tracker:
     """The iterate of the lowest score, by default the energy: the best fit, not always the
     best image.

@@ -1,11 +1,10 @@
 """Stop by the energy: down to that of the noise, or faster again after its slowest fall."""
 
-from functools import cache
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay
+from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay, tracker
 
 
 class Discrepancy(NamedTuple):
@@ -17,6 +16,7 @@ class Discrepancy(NamedTuple):
     stop: Array
 
 
+@tracker
 def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
     """Stop when the energy is down to that of the noise (Morozov's discrepancy principle).
 
@@ -38,6 +38,7 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
     return _discrepancy(float(limit), 0.0, 0, checked_decay(decay), Reason.DISCREPANCY)
 
 
+@tracker
 def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> Tracker:
     """Stop when the estimated risk has fallen to nothing: less than no error is none at all.
 
@@ -62,7 +63,6 @@ def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> 
     return _discrepancy(0.0, float(slack), int(warmup), checked_decay(decay), Reason.RISK)
 
 
-@cache
 def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Reason) -> Tracker:
     def init(image: Array) -> Discrepancy:
         zero = jnp.zeros((), image.dtype)
@@ -91,6 +91,7 @@ class Inflection(NamedTuple):
     stop: Array
 
 
+@tracker
 def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Tracker:
     """Stop behind the slowest fall of the energy, for the energies of `dipjax.risk`.
 
@@ -104,8 +105,9 @@ def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Track
     count of steps.
 
     Args:
-        fraction: of the steps until the slowest fall that are waited for a slower one,
-        less: less these steps, but 10 at least.
+        fraction: the fit stops when no slower fall has come for `fraction * t - less` steps, and
+            for 10 at least, `t` being the step of the slowest so far.
+        less: steps.
         warmup: steps before the fall counts.
 
     Raises:
@@ -113,11 +115,7 @@ def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Track
     """
     if not fraction >= 0:
         raise ValueError(f"fraction must not be negative, not {fraction}")
-    return _inflection(float(fraction), int(less), int(warmup))
 
-
-@cache
-def _inflection(fraction: float, less: int, warmup: int) -> Tracker:
     def init(image: Array) -> Inflection:
         zero, count = jnp.zeros((), image.dtype), jnp.zeros((), jnp.int32)
         infinite = zero + jnp.inf

@@ -1,13 +1,11 @@
 """Stop by the error of the measurements that are held out."""
 
-from functools import cache
-
 import flax.struct
 import jax.numpy as jnp
 from jax import lax
 
 from dipjax.stopping.averages import Average, average
-from dipjax.stopping.tracker import Array, Reason, Seen, Tracker, checked_decay
+from dipjax.stopping.tracker import Array, Reason, Seen, Tracker, checked_decay, tracker
 from dipjax.stopping.waiting import Patient, waited, waiting
 
 
@@ -18,6 +16,7 @@ class HeldOut(Patient):
     short: tuple[Average, ...]
 
 
+@tracker
 def held_out(
     patience: int = 100, fraction: float = 0.25, decays: tuple[float, ...] = (0.95, 0.98)
 ) -> Tracker:
@@ -34,8 +33,9 @@ def held_out(
     held-out pixels one has the lowest error by chance (32 x 32, noise 25: on average 0.2 dB lost).
 
     Args:
-        patience: steps without a new minimum after which the fit stops,
-        fraction: and this part of the steps until the minimum in addition.
+        patience: the fit stops when there was no new minimum for `patience + fraction * t` steps,
+            `t` being the step of the last one.
+        fraction: of the steps until the last minimum.
         decays: of the shorter averages, in [0, 1); 0 for the iterates themselves.
 
     Raises:
@@ -44,12 +44,7 @@ def held_out(
     """
     if not patience >= 0:
         raise ValueError(f"patience must not be negative, not {patience}")
-    return _held_out(int(patience), float(fraction), tuple(map(checked_decay, decays)))
-
-
-@cache
-def _held_out(patience: int, fraction: float, decays: tuple[float, ...]) -> Tracker:
-    averages = [average(decay) for decay in decays]
+    averages = [average(checked_decay(decay)) for decay in decays]
 
     def init(image: Array) -> HeldOut:
         return HeldOut(wait=waiting(image), short=tuple(a.init(image) for a in averages))

@@ -1,6 +1,6 @@
 """Stop by the variance of the iterates (Wang et al., TMLR 2023)."""
 
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from dipjax.stopping.averages import half as half_window
-from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay
+from dipjax.stopping.tracker import Array, Reason, Tracker, checked_decay, tracker
 from dipjax.stopping.waiting import Patient, waited, waiting
 
 
@@ -28,6 +28,7 @@ class Moments(NamedTuple):
     steps: Array
 
 
+@tracker
 def windowed_variance(window: int = 100, patience: int = 1000) -> Tracker:
     """Stop when the variance of a window of iterates has reached no new minimum for long.
 
@@ -47,11 +48,7 @@ def windowed_variance(window: int = 100, patience: int = 1000) -> Tracker:
     half = half_window(window)
     if not patience >= half:
         raise ValueError(f"patience must be at least half a window, {half} steps, not {patience}")
-    return _windowed_variance(half, int(patience))
 
-
-@cache
-def _windowed_variance(half: int, patience: int) -> Tracker:
     def init(image: Array) -> Variance:
         zero = jnp.zeros((), image.dtype)
         none = Moments(jnp.zeros_like(image), zero, zero)
@@ -87,6 +84,7 @@ def _merged(a: Moments, b: Moments) -> Moments:
     return Moments(a.mean + part * delta, deviations, steps)
 
 
+@tracker
 def moving_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000) -> Tracker:
     """Stop when the moving variance of the iterates has reached no new minimum for long.
 
@@ -105,11 +103,8 @@ def moving_variance(decay: float = 0.9, warmup: int = 100, patience: int = 1000)
     """
     if not patience >= 0:
         raise ValueError(f"patience must not be negative, not {patience}")
-    return _moving_variance(checked_decay(decay), int(warmup), int(patience))
+    decay = checked_decay(decay)
 
-
-@cache
-def _moving_variance(decay: float, warmup: int, patience: int) -> Tracker:
     def init(image: Array) -> Variance:
         zero = jnp.zeros((), image.dtype)
         return Variance(wait=waiting(image), mean=jnp.zeros_like(image), variance=zero)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from enum import IntEnum
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, wraps
+from inspect import signature
+from typing import Any, NamedTuple, ParamSpec
 
 import jax
 import jax.numpy as jnp
 
 Array = jax.Array
+P = ParamSpec("P")
 
 
 class Reason(IntEnum):
@@ -66,11 +68,46 @@ class Tracker(NamedTuple):
         init: gets an image of the fit's shape and dtype.
         update: is called after every step.
         reason: of a stop rule, a `Reason` or a function that takes the state to one.
+        call: what made it, such as "held_out(patience=100)"; its `repr`.
     """
 
     init: Callable[[Array], Any]
     update: Callable[[Any, Any], Any]
     reason: Reason | Callable[[Any], Array] = Reason.RULE
+    call: str = "Tracker"
+
+    def __repr__(self) -> str:
+        return self.call
+
+
+def tracker(make: Callable[P, Tracker]) -> Callable[P, Tracker]:
+    """Decorates what makes a `Tracker`: equal settings give one object, and one program.
+
+    Their numbers may be those of numpy or JAX, and their sequences lists.
+    """
+    names = signature(make)
+
+    @cache
+    def made(*settings: P.args, **named: P.kwargs) -> Tracker:
+        bound = names.bind(*settings).arguments.items()
+        call = ", ".join(f"{name}={getattr(v, '__name__', repr(v))}" for name, v in bound)
+        return make(*settings, **named)._replace(call=f"{make.__name__}({call})")
+
+    @wraps(make)
+    def one(*args: P.args, **settings: P.kwargs) -> Tracker:
+        bound = names.bind(*args, **settings)
+        bound.apply_defaults()
+        return made(*map(_plain, bound.args))
+
+    return one
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tracker):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value.item() if hasattr(value, "item") else value
 
 
 class Never(NamedTuple):
@@ -79,7 +116,7 @@ class Never(NamedTuple):
     stop: Array
 
 
-@cache
+@tracker
 def never() -> Tracker:
     """The stop rule that never stops: all steps are made."""
     return Tracker(lambda image: Never(jnp.zeros((), bool)), lambda state, info: state)
@@ -102,7 +139,7 @@ class AnyOf(NamedTuple):
         raise AttributeError("none of the rules keeps an image")
 
 
-@cache
+@tracker
 def any_of(*rules: Tracker) -> Tracker:
     """Stop when one of the rules does; the estimate is that of the first which keeps one.
 

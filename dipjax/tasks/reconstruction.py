@@ -61,7 +61,8 @@ def reconstruct(
     """
     energy = data_term(A, y)
     image = _image(energy.operator, energy.y, shape)
-    sigma = None if sigma is None else noise.or_none(sigma)
+    if sigma is not None:
+        noise.check_level(sigma)
     like = jax.ShapeDtypeStruct(image, energy.y.real.dtype)
     polish = polish and has_derivative(energy.operator, like)
     refine = partial(_refined, sigma=sigma)
@@ -87,7 +88,7 @@ def _image(A: Operator, y: Array, shape: tuple[int, ...] | None) -> tuple[int, .
     return shape
 
 
-def _refined(x: Array, A: Operator, y: Array, sigma: float | Array | None) -> Array:
+def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
     """`refined`, to where noise of this level, seen through `A`, would leave an image.
 
     Of white noise `n` as an image, `J n`, with the derivative of `A` at the fit, tells which

@@ -66,8 +66,8 @@ def super_resolve(
             f"factor {factor}: must be an integer from 2 to the smaller side of the picture, "
             f"which is {min(y.shape[:2])}"
         )
-    sigma = sees(y, sigma=sigma, polish=polish, preset=preset)["sigma"]
-    A, refine = Downsample(factor, kernel), partial(refined, s=jnp.maximum(EXACT, sigma))
+    s = jnp.maximum(EXACT, sees(y, sigma=sigma, polish=polish, preset=preset)["sigma"])
+    A, refine = Downsample(factor, kernel), partial(refined, s=s)
     task = "super_resolve" if factor < 8 else "super_resolve_x8"
     shape = A.domain(y.shape)
     return measured(task, key, data_term(A, y), shape, preset, driver, settings, polish, refine)
@@ -79,7 +79,8 @@ def sees(
     """What `super_resolve` takes for a sigma that it is not told, where it polishes."""
     if sigma is None:
         sigma = level(y) if polish and preset != "paper" else 0.0
-    return {"sigma": jnp.float32(noise.or_none(sigma))}
+    noise.check_level(sigma)
+    return {"sigma": jnp.float32(sigma)}
 
 
 def level(y: Array, jpeg: Jpeg | None = None) -> float:
