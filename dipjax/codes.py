@@ -65,8 +65,8 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
         shape: of the image, (H, W, C).
 
     Raises:
-        ValueError: for a shape that is none of an image, or a code that is not finite.
-        TypeError: for a key that is none.
+        ValueError: for a shape that is not (H, W, C), or a code that is not finite.
+        TypeError: for a key that is not one of `jax.random`.
     """
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")

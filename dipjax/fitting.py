@@ -35,6 +35,7 @@ from dipjax.stopping import Decay, Reason, Tracker
 
 Array = jax.Array
 
+STEPS = 2000  # of a fit that is asked for no other number
 CHUNK = 50  # steps of one dispatch: long enough to cost nothing, short enough to stop in time
 
 
@@ -58,7 +59,7 @@ def fit(
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
     decay: Decay = 0.99,
-    steps: int = 2000,
+    steps: int = STEPS,
     stop: Tracker = stopping.never(),
     guard: Guard = GUARD,
     start: FitState | None = None,
@@ -92,7 +93,7 @@ def fit(
     Raises:
         ValueError: before any step, when the generator or the objective do not fit the shape,
             or `steps` is not positive.
-        TypeError: for a generator, an optimiser, a rule or a key that is none.
+        TypeError: for a generator, an optimiser, a rule or a key of the wrong kind.
         FitError: when the guard gives up; it has the result. Within `jit` and `vmap` nothing
             is raised: look at `.stop_reason`.
     """
@@ -112,7 +113,7 @@ def iterate(
     optimizer: optax.GradientTransformation = ADAM,
     jitter: Jitter = 1 / 30,
     decay: Decay = 0.99,
-    steps: int = 2000,
+    steps: int = STEPS,
     stop: Tracker = stopping.never(),
     guard: Guard = GUARD,
     start: FitState | None = None,

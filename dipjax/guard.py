@@ -55,7 +55,7 @@ class Kept(NamedTuple):
         point: the last good one.
         trial: the one after it, which is good if no bad step comes before the next is due.
         fallen: whether the last step was bad: nothing goes on until the point is restored.
-        spoilt: whether one was since the trial.
+        spoilt: whether a step was bad since the trial was kept.
         at: the step of the trial, or behind the bad step.
         level: mean energy of the last good steps, infinite where there was none yet.
         scale: of the updates, 1 as long as all is well.

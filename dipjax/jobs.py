@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 
 from dipjax import images, memory, tasks, tiles
 from dipjax.drivers import Attended, Loop, often
-from dipjax.fitting import Progress
+from dipjax.fitting import STEPS, Progress
 from dipjax.restoration import Restoration
 
 Array = jax.Array
@@ -55,16 +55,18 @@ class Told(Attended):
     steps: int = 0
     seen: ArrayLike | None = None
 
-    def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
+    def __call__(
+        self, key: Array, objective: Any, shape: Any, *, steps: int = STEPS, **settings: Any
+    ) -> Restoration:
         """Fit, see `fitting.fit`."""
-        clock, before = _Clock(settings["steps"]), self.steps
+        clock, before = _Clock(steps), self.steps
 
         def look(progress: Progress) -> None:
             self.steps, self.seen = before + progress.step, self.view(progress.average)
             self._say(clock.text(progress.step))
 
-        loop = Loop(None, often(settings["steps"]), look, self.caught)
-        return self.attend(loop, key, objective, shape, **settings)
+        loop = Loop(None, often(steps), look, self.caught)
+        return self.attend(loop, key, objective, shape, steps=steps, **settings)
 
     def polish(self, work: Callable[[], Array]) -> Array:
         """What a task does behind its fit; nothing stops it."""

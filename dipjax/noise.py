@@ -281,7 +281,7 @@ def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, fl
     """A noisy picture (H, W, C) and the level of its noise, given or estimated.
 
     Raises:
-        ValueError: for a picture of another shape or range, or a level that is none.
+        ValueError: for a picture of another shape or range, or a level that is not positive.
     """
     y = images.check(y)
     found = level(y) if sigma is None else sigma

@@ -19,8 +19,7 @@ from PIL import Image
 
 from dipjax import figures, images, interruption
 from dipjax.drivers import Loop
-from dipjax.fitting import CHUNK, Progress
-from dipjax.restoration import Restoration
+from dipjax.fitting import CHUNK, STEPS, Progress
 from dipjax.tasks import Driver
 from dipjax.watch import psnr
 
@@ -50,15 +49,15 @@ def live(
     """
     true = None if reference is None else images.check(reference, "reference")
 
-    def driver(key: Array, objective: Any, shape: Any, **settings) -> Restoration:
-        screen, steps = _Screen(), settings.get("steps", 2000)
+    def driver(key: Array, objective: Any, shape: Any, *, steps: int = STEPS, **settings):
+        screen = _Screen()
 
         def look(progress: Progress) -> None:
             screen.update(progress.average, _caption(progress, steps, true))
 
         loop = Loop(folder, every, look)
         with interruption.collected(loop.caught, print):
-            return loop(key, objective, shape, **settings)
+            return loop(key, objective, shape, steps=steps, **settings)
 
     return driver
 

@@ -104,7 +104,7 @@ def refined(
         x: the fit (H, W, C).
         A: an operator, linear or with a derivative.
         y: its measurement.
-        s: the level of the noise in it; by default half a level of 8 bits.
+        s: the level of the noise in it, 0 for none; by default half a level of 8 bits.
         wide: how far the fit may be off.
         narrow: how far the last image may be; by default `4 s`, and at most 12 / 255.
         rounds: from the one to the other.
@@ -123,6 +123,7 @@ def refined(
         return (_towards(z, A, y, s / sigma), x), None
 
     last = jnp.minimum(NARROW * s if narrow is None else narrow, NARROW_AT_MOST)
+    last = jnp.maximum(last, EXACT)  # what an image is off in any case
     sigmas = jnp.geomspace(jnp.maximum(wide, last), last, rounds, dtype=dtype)
     start = _towards(x, A, y, s / sigmas[0])
     (x, _), _ = lax.scan(turn, (start, start), sigmas)

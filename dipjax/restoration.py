@@ -24,7 +24,7 @@ class Restoration(NamedTuple):
         average: the exponential average of the iterates, see `stopping.average`.
         best: the iterate of the lowest loss.
         std: standard deviation of the iterates around their average, per entry.
-        loss: `E` at every step (steps,), NaN after the stop.
+        loss: the energy at every step (steps,), with its probes, if any; NaN after the stop.
         stopped_at: the number of steps that were made.
         error: of the average in the held-out measurements at every step (steps,), NaN after the
             stop and where nothing is held out.

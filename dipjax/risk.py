@@ -94,7 +94,7 @@ def sure(y: Array, sigma: float | Array | None = None, k: Array | None = None) -
         k: of coloured noise, see `spectrum.kernel`; white without it.
 
     Raises:
-        ValueError: for a picture of another shape or range, or a level that is none.
+        ValueError: for a picture of another shape or range, or a level that is not positive.
     """
     if sigma is None or jnp.ndim(sigma) == 0:
         y, sigma = noise.checked(y, sigma)

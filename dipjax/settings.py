@@ -36,7 +36,7 @@ class Settings(NamedTuple):
         """Those of a fit to an image of this shape, from the arguments of `fit`.
 
         Raises:
-            TypeError: for a generator, an optimiser or a rule that is none.
+            TypeError: for a generator, an optimiser or a rule that lacks what a fit calls.
             ValueError: for a guard that never looks, and for jitter that is no level of noise.
         """
         generator = or_hourglass(generator, shape)

@@ -35,7 +35,10 @@ class FitState(NamedTuple):
 
 
 class FitInfo(NamedTuple):
-    """What a person may want to see of a step: `E(x)` and `x = f_theta(z)` before its update."""
+    """What a person may want to see of a step: `x = f_theta(z)` before its update, and its energy.
+
+    The `loss` is what the step makes smaller: `E(x)`, with the probes of the energy, if it has any.
+    """
 
     loss: Array
     image: Array

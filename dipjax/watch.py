@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dipjax import images, interruption, metrics, tiles
 from dipjax.drivers import Attended, Loop, often
-from dipjax.fitting import Progress
+from dipjax.fitting import STEPS, Progress
 from dipjax.restoration import Restoration
 
 Array = jax.Array
@@ -63,13 +63,14 @@ class Watch(Attended):
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def __call__(self, key: Array, objective, shape, **settings) -> Restoration:
+    def __call__(self, key: Array, objective, shape, *, steps=STEPS, **settings) -> Restoration:
         """Fit, see `fitting.fit`; raises KeyboardInterrupt at the second Ctrl-C."""
+        settings["steps"] = steps
         self.settings = self.settings or settings
-        every = often(settings["steps"])
+        every = often(steps)
         label = self.label or (f"fit {len(self.fits) + 1}" if self.fits else "")
         times = [time.perf_counter()]
-        bar = tqdm(total=settings["steps"], unit="step", disable=self.quiet, dynamic_ncols=True)
+        bar = tqdm(total=steps, unit="step", disable=self.quiet, dynamic_ncols=True)
         bar.set_description(f"{label} compiling".strip())
 
         def look(progress: Progress) -> None:

@@ -136,6 +136,11 @@ def test_an_operator_of_your_own(stripes):
     assert psnr(refined(y, A, y), stripes) > psnr(y, stripes) + 10
 
 
+def test_a_measurement_without_any_noise(A, stripes):
+    better = refined(blurred(stripes), A, A(stripes), s=0)
+    assert psnr(better, stripes) > psnr(blurred(stripes), stripes) + 5
+
+
 def test_what_is_flat_and_measured_so_stays(A):
     flat = jnp.full((24, 28, 3), 0.4)
     np.testing.assert_allclose(refined(flat, A, A(flat), rounds=4), flat, atol=1e-5)

@@ -45,11 +45,11 @@ class Seen(NamedTuple):
     """What a tracker sees of a step.
 
     Attributes:
-        loss: `E(x)`.
+        loss: the energy, with its probes (see `FitInfo`).
         image: the iterate `x` (H, W, C), before the update of the step.
         average: the average of the iterates so far (H, W, C), this one included.
-        error: image -> its error in the held-out measurements (see `objectives.hold_out`), None
-            where the objective holds nothing out.
+        error: image -> its error in the held-out measurements (see `objectives.hold_out`), or to
+            None where the objective holds nothing out.
         setbacks: how often the guard of the fit has gone back to an earlier point.
     """
 

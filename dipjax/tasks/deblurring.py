@@ -59,7 +59,7 @@ def deblur(
         A `Restoration`; `.image` (H, W, C) is the average of the iterates, polished.
 
     Raises:
-        ValueError: for a picture of another shape or range, a kernel that is none or larger than
+        ValueError: for a picture of another shape or range, an unusable kernel or one larger than
             the picture, a sigma that is no level of noise, or an unknown light or preset.
     """
     y = images.check(y)

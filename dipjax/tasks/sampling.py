@@ -36,7 +36,7 @@ def sample(
         The picture (H, W, C) in [0, 1], for a generator that ends in a sigmoid.
 
     Raises:
-        ValueError: for a shape that is none of an image, or that the generator does not make.
+        ValueError: for a shape that is not (H, W, C), or that the generator does not make.
         TypeError: for a generator that has no hash.
     """
     z, key, _ = codes.drawn(key, code, shape)

@@ -32,7 +32,7 @@ def seen(task: Callable[..., Any], y: Any, *data: Any, **settings: Any) -> dict[
         **settings: what it is told, as in its call. What they tell is not looked for.
 
     Raises:
-        ValueError: for a picture of another shape or range, or a word that is none.
+        ValueError: for a picture of another shape or range, or an unknown word.
     """
     if isinstance(task, partial) and not task.args:
         task, settings = task.func, task.keywords | settings

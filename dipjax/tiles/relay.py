@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from dipjax import checkpoints, codes, identity, images
+from dipjax.fitting import STEPS
 from dipjax.step import FitState, fitter
 
 Array = jax.Array
@@ -29,7 +30,7 @@ class Relay:
         """Whether its driver says that something other than a rule ended a fit."""
         return getattr(self.driver, "ended", False)
 
-    def __call__(self, key: Array, objective, shape, *, steps: int = 2000, **settings):
+    def __call__(self, key: Array, objective, shape, *, steps: int = STEPS, **settings):
         if self.file is not None and self.warm < 1:
             like = _shapes(key, objective, shape, **settings)
             self.end, self.file = checkpoints.load(self.file, like), None
