@@ -121,6 +121,15 @@ def test_progress_images_outlive_the_next_chunk(key, objective):
     assert all(np.isfinite(image).all() for pair in images for image in pair)
 
 
+def test_equal_rates_are_one_optimiser():
+    """By which a compiled fit is found again; a rate that is traced makes one of its own."""
+    adam = dipjax.optimizers.adam
+    assert adam(0.01) is adam(0.01) is dipjax.step.ADAM is not adam(0.02)
+    params = jnp.ones(2)
+    step = jax.jit(lambda rate: adam(rate).update(params, adam(1.0).init(params))[0])
+    np.testing.assert_allclose(step(0.5), -0.5, rtol=1e-4)
+
+
 def test_own_loop_is_fit(key, objective):
     _, params_key, fit_key = jax.random.split(key, 3)
     init, step = dipjax.fitter(objective, TINY, SGD)

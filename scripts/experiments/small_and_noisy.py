@@ -31,7 +31,7 @@ def items(lab: Lab) -> dict[str, Callable[[], Found]]:
 
 
 def _enlarge(lab: Lab, name: str, instead: str, kind) -> Found:
-    """One fit, with what is behind it when it is told nothing, and when it is told the level."""
+    """One fit, and the polish for no noise, for the level that is told, and for what is seen."""
     degrade, level = kind
     truth = lab.crop(lab.pictures.colour(f"denoise/25/{name}_GT.png", instead))
     y = degrade(lab.key, smaller(truth, FACTOR))
@@ -41,8 +41,9 @@ def _enlarge(lab: Lab, name: str, instead: str, kind) -> Found:
     methods = {
         "bicubic": jnp.clip(bicubic(y, FACTOR), 0, 1),
         "fit": fit,
-        "told nothing": task(driver=unfitted(fit)).image,
-        "ours": task(driver=unfitted(fit), sigma=level / 255).image,
+        "taken for clean": task(driver=unfitted(fit), sigma=0).image,
+        "told": task(driver=unfitted(fit), sigma=level / 255).image,
+        "ours": task(driver=unfitted(fit)).image,
     }
     psnr = {method: rules.whole(x, truth) for method, x in methods.items()}
     return Found({"psnr": psnr}, {**methods, "true": truth})
