@@ -33,12 +33,12 @@ from dipjax.ensembles import Ensemble as Ensemble
 from dipjax.ensembles import calibration as calibration
 from dipjax.ensembles import ensemble as ensemble
 from dipjax.ensembles import spread as spread
+from dipjax.features.inversion import invert_features as invert_features
+from dipjax.features.inversion import maximize_activation as maximize_activation
 from dipjax.fitting import Progress as Progress
 from dipjax.fitting import fit as fit
 from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
-from dipjax.inversion import invert_features as invert_features
-from dipjax.inversion import maximize_activation as maximize_activation
 from dipjax.memory import estimate_memory as estimate_memory
 from dipjax.notebook import live as live
 from dipjax.notebook import show as show

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from command import run
 
-from dipjax import baselines, comparison, images, presets, tasks
+from dipjax import baselines, images, presets, tasks
 from dipjax.baselines import SRResNet, srresnet
+from dipjax.cli import comparison
 from dipjax.generators import Positional
 from dipjax.watch import Watch
 

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from dipjax import cli, features, images, inversion, tasks, weights
+from dipjax import cli, features, images, tasks, weights
 from dipjax.cli import networks, options
+from dipjax.features import inversion
 from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)

@@ -10,8 +10,8 @@ import pytest
 from test_features import random_arrays
 
 import dipjax
-from dipjax import features, inversion, optimizers
-from dipjax.features import FeatureError, MinusActivation
+from dipjax import features, optimizers
+from dipjax.features import FeatureError, MinusActivation, inversion
 from dipjax.features.objectives import gram
 from dipjax.features.squeezenet import V1_1
 from dipjax.generators import Pixels

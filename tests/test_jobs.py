@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import drivers, fitting, jobs, memory
+from dipjax import drivers, fitting, memory
 from dipjax.generators import Positional
+from dipjax.web import jobs
 
 SETTINGS = {"generator": Positional(width=4, depth=1), "steps": 40, "polish": False}
 ENDLESS = {"steps": 10**6, "stop": dipjax.stopping.never()}

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
-from dipjax import comparison, figures, images, report, tasks
+from dipjax import figures, images, report, tasks
 from dipjax.baselines import Missing, srresnet
-from dipjax.cli import checks
+from dipjax.cli import checks, comparison
+from dipjax.cli.comparison import Entry, Method
 from dipjax.cli.options import Output, Preset, load_reference
 from dipjax.cli.restoring import tell_frames, whole
-from dipjax.comparison import Entry, Method
 from dipjax.operators import Kernel
 from dipjax.watch import Watch, total
 

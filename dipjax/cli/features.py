@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from dipjax import features, figures, images, inversion, report
+from dipjax import features, figures, images, report
 from dipjax.cli import networks
 from dipjax.cli.options import Output
-from dipjax.features import FeatureError, Network
+from dipjax.features import FeatureError, Network, inversion
 from dipjax.images import Picture
 from dipjax.watch import Watch, total
 

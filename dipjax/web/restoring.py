@@ -12,11 +12,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import blind, compression, images, jobs, kernels, tasks, tiles
+from dipjax import blind, compression, images, kernels, tasks, tiles
 from dipjax import light as lights
 from dipjax.baselines import bicubic
 from dipjax.images import Picture
 from dipjax.tasks.super_resolution import level
+from dipjax.web import jobs
 
 MISSING: dict[str, tasks.Missing] = {
     "thin strokes, text": "text",
