@@ -116,24 +116,27 @@ def ensemble(
     def arguments(i) -> tuple:
         return keys[i], *along(axes, data, lambda leaf, axis: leaf[i])
 
-    def one(i) -> Restoration:
-        return checked(fn(*arguments(i), **settings))
-
-    inside, own = traced((keys, data, settings)), {}
+    inside, own, sights = traced((keys, data, settings)), {}, []
     if not inside:
         alike = all(axis is None for axis in axes)
         apart = [arguments(i) for i in range(1 if alike else count)]
-        _check(fn, apart, settings)
-        if how != "map" and (told := _told(fn, apart, settings, count)):
-            settings, own = told
+        sights = _seen(fn, apart, settings) * (count // len(apart))  # one that all share
+        if how != "map" and (told := _shared(sights)) is not None:
+            words, own = told
+            settings = {n: v for n, v in (settings | words).items() if n not in own}
         elif auto:
             how = "map"
     if how == "map" and not inside:
-        # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
-        waited = lambda i: jax.block_until_ready(one(i))  # noqa: E731
-        return collect(tasks.each(waited, range(count), _driver(fn, settings)))
+
+        def one(i: Any) -> Restoration:
+            fit = checked(fn(*arguments(i), **settings | sights[i]))
+            # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
+            return jax.block_until_ready(fit)
+
+        return collect(tasks.each(one, range(count), _driver(fn, settings)))
     if how == "map":
-        return _summary(lax.map(one, jnp.arange(count)))
+        traced_one = lambda i: checked(fn(*arguments(i), **settings))  # noqa: E731
+        return _summary(lax.map(traced_one, jnp.arange(count)))
     many, mapped, shared = member(fn, data, settings, axes)
     mapped |= own
     first = jax.tree.map(lambda leaf: leaf[0], own)
@@ -233,35 +236,37 @@ def _driver(fn: Fit, settings: dict[str, Any]) -> Any:
     return parameter and settings.get("driver", parameter.default)
 
 
-def _told(fn: Fit, members: list[tuple], settings: dict[str, Any], count: int):
-    """The settings with what a task sees in its data, words of all members and arrays of each.
+def _seen(fn: Fit, members: list[tuple], settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a task sees in each member's data, all of which it may refuse before the first fit."""
+    sights = []
+    for i, arguments in enumerate(members):
+        try:
+            sight = tasks.seen(fn, *arguments[1:], **settings)
+            sights.append({n: v for n, v in sight.items() if _open(settings.get(n))})
+            if _driver(fn, settings):
+                _asked(fn, arguments, settings | sights[i])
+        except ValueError as error:
+            if len(members) == 1:
+                raise
+            raise ValueError(f"member {i}: {error}") from error
+    return sights
 
-    Nothing where words or shapes differ.
-    """
-    told = {name for name, value in settings.items() if not isinstance(value, str)}
-    sights = [tasks.seen(fn, *data, **settings) for _, *data in members]
-    sights = [{n: v for n, v in sight.items() if n not in told} for sight in sights]
-    sights *= count // len(sights)  # one that all share
+
+def _open(setting: Any) -> bool:
+    """Whether a task has still to look: nothing was told, or a word."""
+    return setting is None or isinstance(setting, str)
+
+
+def _shared(sights: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The words that all members see, and the arrays of each, stacked; None where they differ."""
     kinds = [jax.tree.map(lambda v: getattr(v, "shape", v), sight) for sight in sights]
     if any(kind != kinds[0] for kind in kinds):
         return None
     arrays = {name for name, v in sights[0].items() if any(map(_is_array, jax.tree.leaves(v)))}
     stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
     own = {name: stack(*[sight[name] for sight in sights]) for name in arrays}
-    words = {name: v for name, v in (settings | sights[0]).items() if name not in arrays}
-    return words, own
+    return {name: v for name, v in sights[0].items() if name not in arrays}, own
 
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, Array)
-
-
-def _check(fn: Fit, members: list[tuple], settings: dict[str, Any]) -> None:
-    """Let a task look at the data of every member, before the first one takes its hour."""
-    for i, arguments in enumerate(members if _driver(fn, settings) else []):
-        try:
-            _asked(fn, arguments, settings)
-        except ValueError as error:
-            if len(members) == 1:
-                raise
-            raise ValueError(f"member {i}: {error}") from error

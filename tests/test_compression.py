@@ -49,7 +49,7 @@ def test_the_tables_of_the_standard(quality, subsampling):
 
 
 def test_a_copy_of_a_small_file_is_not_taken_at_its_word():
-    y, said = saved(picture(), quality=60)
+    y, said = saved(picture(), quality=85)
     assert tasks.seen(dipjax.super_resolve, y)["sigma"] == pytest.approx(float(said.level))
 
 
@@ -151,9 +151,9 @@ def test_tiles_and_members_see_what_all_of_the_picture_shows(key):
     y, said = saved(picture(), quality=40)
     task = dipjax.remove_jpeg_artifacts
     np.testing.assert_array_equal(steps(tiling._shared(task, y, {})["jpeg"]), steps(said))
-    words, own = ensembles._told(task, [(key, y), (key, y)], {"steps": 2}, 2)
-    assert words == {"steps": 2} and own["jpeg"].steps.shape == (2, 3, 8, 8)
-    assert ensembles._told(task, [(key, y), (key, picture())], {}, 2) is None
+    words, own = ensembles._shared(ensembles._seen(task, [(key, y), (key, y)], {"steps": 2}))
+    assert words == {} and own["jpeg"].steps.shape == (2, 3, 8, 8)
+    assert ensembles._shared(ensembles._seen(task, [(key, y), (key, picture())], {})) is None
 
 
 def test_the_command_tells(tmp_path, monkeypatch, capsys):

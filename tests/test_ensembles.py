@@ -17,7 +17,7 @@ from dipjax.objectives import data_term
 from dipjax.operators import Identity
 from dipjax.restoration import Restoration
 from dipjax.stopping import Reason, never
-from dipjax.tasks import seeing
+from dipjax.tasks import denoising, seeing
 
 SHAPE = (8, 6, 3)
 
@@ -177,6 +177,21 @@ def test_members_that_see_what_differs_are_fitted_one_after_another(sight, monke
     monkeypatch.setattr(jax, "local_device_count", lambda: 1)
     monkeypatch.setattr(ensembles, "side_by_side", None)
     run()
+
+
+@pytest.mark.parametrize("how", ["map", "vmap"])
+def test_what_a_task_sees_is_looked_for_once(key, how, monkeypatch):
+    looked = []
+
+    def sees(y, **settings):
+        looked.append(settings)
+        return denoising.sees(y, **settings)
+
+    monkeypatch.setitem(seeing.SEES, dipjax.denoise, sees)
+    monkeypatch.setattr(denoising.noise, "fidelity", lambda y: looked.append("again") or "l2")
+    y = jax.random.uniform(key, SHAPE)
+    ensemble(dipjax.denoise, key, y, members=2, how=how, spectrum="white", **TINY)
+    assert looked.count("again") == 1 and len(looked) == 2
 
 
 @pytest.mark.parametrize("how", ["vmap", "devices"])
