@@ -23,7 +23,7 @@ from dipjax.objectives import as_objective
 from dipjax.restoration import FitError as FitError
 from dipjax.restoration import Restoration as Restoration
 from dipjax.run import Run as Run
-from dipjax.run import begin, chunk, resume
+from dipjax.run import begin, chunk, cut, resume, room_for
 from dipjax.run import finish as finish
 from dipjax.settings import Settings, whole
 from dipjax.step import ADAM, Energy
@@ -67,7 +67,8 @@ def fit(
     """Fit a generator to one measurement: `min_theta E(f_theta(z))`, stopped before the noise.
 
     Pure: `jax.vmap` fits several measurements or seeds at once, and ends when all have stopped.
-    It is compiled once for each shape and each equal set of settings.
+    It is compiled once for each shape and each equal set of settings, of which the number of
+    steps, from 50 on, is none.
 
     Args:
         key: of all randomness: code, params and jitter. The same key gives the same bits.
@@ -76,7 +77,8 @@ def fit(
         generator: `f`, anything with `init(key, z) -> params` and `apply(params, z) -> image`;
             the paper's `Hourglass` by default.
         code: `z`, an array or a function `(key, shape) -> z` such as those in `codes`.
-        optimizer: any optax transformation. Make it once: a new one compiles again.
+        optimizer: any optax transformation. Make it once: a new one compiles again, but for
+            `dipjax.optimizers.adam`.
         jitter: noise on the code at each step, a number of Python or a schedule (sigma_p in the
             paper).
         decay: of the average of the iterates, in [0, 1), or a schedule of the number of those
@@ -99,8 +101,9 @@ def fit(
     """
     z, *keys = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
-    args = keys, as_objective(objective), z, settings, tuple(shape), whole(steps), start
-    return _checked(_fit(*args))
+    steps = whole(steps)
+    args = keys, as_objective(objective), z, settings, tuple(shape), steps, start
+    return _checked(cut(_fit(*args, room=room_for(steps)), steps))
 
 
 def iterate(
@@ -144,8 +147,9 @@ def iterate(
     z, params_key, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
     steps = whole(steps)
+    room = room_for(steps)
     objective, every = as_objective(objective), min(whole(every, "every"), steps)
-    begun = partial(_begun, settings=settings, shape=tuple(shape), steps=steps)
+    begun = partial(_begun, settings=settings, shape=tuple(shape), steps=steps, room=room)
     if callable(state):
         state = state(jax.eval_shape(begun, params_key, objective, z, start=start))
     run = begun(params_key, objective, z, start=start) if state is None else resume(state, steps)
@@ -166,11 +170,11 @@ def _progress(run: Run, image: Array, average: Array) -> Progress:
     return Progress(step, float(run.loss[step - 1]), image, average, run)
 
 
-@partial(compiled, static_argnames=("settings", "shape", "steps"))
-def _fit(keys, objective, z, settings: Settings, shape, steps: int, start=None) -> Restoration:
+@partial(compiled, static_argnames=("settings", "shape", "room"))
+def _fit(keys, objective, z, settings: Settings, shape, steps, start=None, *, room) -> Restoration:
     params_key, key = keys
-    run = begin(params_key, objective, z, settings, shape, steps, start)
-    length = min(CHUNK, settings.guard.every, steps)
+    run = begin(params_key, objective, z, settings, shape, steps, start, room=room)
+    length = min(CHUNK, settings.guard.every, room)
     run = lax.while_loop(
         lambda run: run.reason == Reason.RUNNING,
         lambda run: chunk(key, run, objective, settings, length),
@@ -185,7 +189,7 @@ def _advance(key, run: Run, objective, settings: Settings, length: int, until=No
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)
 
 
-_begun = compiled(begin, static_argnames=("settings", "shape", "steps"))
+_begun = compiled(begin, static_argnames=("settings", "shape", "room"))
 
 
 def _checked(result: Restoration) -> Restoration:

@@ -94,7 +94,7 @@ def account(
     settings = Settings.of(shape, generator, optimizer, 0, 0.99, stopping.never())
 
     def traced(key: Array, z: Array):
-        run = begin(key, jnp.sum, z, settings, shape, 1)
+        run = begin(key, jnp.sum, z, settings, shape, 1, room=1)
         _, pull = jax.vjp(lambda params: generator.apply(params, z), run.fit.params)
         return run, pull
 

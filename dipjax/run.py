@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from dipjax import guard, stopping
 from dipjax.compiler import chosen, repeated
@@ -22,11 +24,16 @@ from dipjax.stopping import Reason, Seen
 
 Array = jax.Array
 
+# The curves of a fit are as long as a multiple of so many steps, for fits of other numbers to share
+# its program; those of few steps are as long as they.
+ROOM, FEW = 10_000, 50
+
 
 class Run(NamedTuple):
-    """The carry of the loop: the fit and its trackers."""
+    """The carry of the loop: the fit and its trackers, and how many steps are to be made."""
 
     fit: FitState
+    steps: Array
     image: Array
     average: stopping.Average
     best: stopping.Best
@@ -37,10 +44,11 @@ class Run(NamedTuple):
     reason: Array
 
 
-def begin(key, objective, z, settings: Settings, shape, steps: int, start=None) -> Run:
-    """The state before the first step; a copy, because `iterate` uses its memory again."""
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
+def begin(key, objective, z, settings: Settings, shape, steps, start=None, *, room: int) -> Run:
+    """The state before the first step, with room for the losses of so many.
+
+    A copy, because `iterate` uses its memory again.
+    """
     if start is None:
         state = fitter(objective, settings.generator, settings.optimizer).init(key, z)
     else:
@@ -55,12 +63,13 @@ def begin(key, objective, z, settings: Settings, shape, steps: int, start=None) 
     image = jnp.zeros(shape, made.dtype)
     return Run(
         fit=state,
+        steps=jnp.asarray(steps, jnp.int32),
         image=image,
         average=settings.average.init(image),
         best=stopping.best().init(image),
         stop=settings.stop.init(image),
-        loss=jnp.full(steps, jnp.nan, made.dtype),
-        error=jnp.full(steps, jnp.nan, made.dtype),
+        loss=jnp.full(room, jnp.nan, made.dtype),
+        error=jnp.full(room, jnp.nan, made.dtype),
         kept=guard.init(state, made.dtype),
         reason=jnp.zeros((), jnp.int32),
     )
@@ -121,7 +130,7 @@ def _reason(run: Run, settings: Settings) -> Array:
     ends = [
         (guard.failed(settings.guard, run.kept) | _in_vain(run), Reason.FAILED),
         (run.stop.stop, stopping.reason(settings.stop, run.stop)),
-        (run.fit.step >= run.loss.size, Reason.STEPS),
+        (run.fit.step >= run.steps, Reason.STEPS),
     ]
     conditions, reasons = zip(*ends, strict=True)
     return jnp.select(conditions, [jnp.int32(r) for r in reasons], jnp.int32(Reason.RUNNING))
@@ -129,7 +138,18 @@ def _reason(run: Run, settings: Settings) -> Array:
 
 def _in_vain(run: Run) -> Array:
     """Whether all steps are made, and none was good."""
-    return (run.fit.step >= run.loss.size) & (run.average.step == 0)
+    return (run.fit.step >= run.steps) & (run.average.step == 0)
+
+
+def room_for(steps: int) -> int:
+    """The length of the curves of a fit of so many steps, which is a part of its program.
+
+    Raises:
+        ValueError: for none.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    return steps if steps < FEW else -(-steps // ROOM) * ROOM
 
 
 def _error(objective: Objective, image: Array) -> Array | None:
@@ -138,21 +158,23 @@ def _error(objective: Objective, image: Array) -> Array | None:
 
 
 def resume(state: Run, steps: int) -> Run:
-    """A copy of the state with room for the losses of so many steps."""
+    """A copy of the state that is to make so many steps."""
     if int(state.fit.step) > steps:
         raise ValueError(f"the state has made {int(state.fit.step)} steps already, not {steps}")
-    known = min(steps, state.loss.size)
+    room = room_for(steps)
+    known = min(room, state.loss.size)
 
-    def room(curve: Array) -> Array:
-        return jnp.full(steps, jnp.nan, curve.dtype).at[:known].set(curve[:known])
+    def longer(curve: Array) -> Array:
+        return jnp.full(room, jnp.nan, curve.dtype).at[:known].set(curve[:known])
 
     vain = _in_vain(state)
     going = (state.reason == Reason.RUNNING) | (state.reason == Reason.STEPS) | vain
     ended = jnp.where(vain, Reason.FAILED, Reason.STEPS)
     now = ended if int(state.fit.step) == steps else Reason.RUNNING
     run = state._replace(
-        loss=room(state.loss),
-        error=room(state.error),
+        steps=jnp.asarray(steps, jnp.int32),
+        loss=longer(state.loss),
+        error=longer(state.error),
         reason=jnp.where(going, now, state.reason).astype(jnp.int32),
     )
     return jax.tree.map(jnp.copy, run)
@@ -172,4 +194,13 @@ def finish(run: Run) -> Restoration:
         stop_reason=run.reason,
         setbacks=run.kept.setbacks,
     )
-    return jax.tree.map(jnp.copy, result)  # `iterate` uses the memory of the state again
+    # A copy, because `iterate` uses the memory of the state again.
+    return cut(jax.tree.map(jnp.copy, result), run.steps)
+
+
+def cut(result: Restoration, steps: int | Array) -> Restoration:
+    """A result with curves of so many steps; as they are where their number is traced."""
+    if isinstance(steps, Tracer):
+        return result
+    n = int(np.max(steps))
+    return result._replace(loss=result.loss[..., :n], error=result.error[..., :n])

@@ -54,7 +54,7 @@ def measure(preset: str, h: int, w: int, remat: bool) -> dict[str, Any]:
     settings = settings(chosen["decay"], dipjax.stopping.never())
     z, _, key = dipjax.codes.drawn(key, chosen["code"], shape)
     parts = memory.account(shape, generator, jax.typeof(z), chosen["optimizer"])
-    run = fitting._begun(key, objective, z, settings, shape, 2 * CHUNK)
+    run = fitting._begun(key, objective, z, settings, shape, 2 * CHUNK, room=2 * CHUNK)
     advance = fitting._advance.program().lower(key, run, objective, settings, CHUNK).compile()
     for _ in range(2):
         run, *images = advance(key, run, objective)

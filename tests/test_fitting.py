@@ -104,6 +104,23 @@ def test_a_fit_that_has_all_its_steps_makes_no_more(key, objective):
     np.testing.assert_array_equal(again.average, middle.average)
 
 
+def test_other_numbers_of_steps_share_a_program(key, objective):
+    """Of which the curves are as long as asked for."""
+    fit(key, objective, steps=60)
+    before = fitting._fit.program()._cache_size()
+    for steps in (52, 75):
+        result = fit(key, objective, steps=steps)
+        assert result.loss.shape == result.error.shape == (steps,) == (result.stopped_at,)
+        *_, last = iterate(key, objective, steps=steps, every=10)
+        assert_close(dipjax.finish(last.state), result)
+    assert fitting._fit.program()._cache_size() == before
+    progress = next(iterate(key, objective, steps=52, every=26))
+    *_, longer = iterate(key, objective, steps=75, every=26, state=progress.state)
+    jax.tree.map(np.testing.assert_array_equal, longer.state, last.state)
+    many = jax.vmap(lambda key: fit(key, objective, steps=52))(jax.random.split(key))
+    assert many.loss.shape == (2, 52) and jnp.isfinite(many.loss).all()
+
+
 def test_results_outlive_the_next_chunk(key, objective):
     results = [dipjax.finish(progress.state) for progress in iterate(key, objective, every=2)]
     assert [int(result.stopped_at) for result in results] == [2, 4, 6]

@@ -32,7 +32,7 @@ def allocated(key, generator, shape, objective=None, code=dipjax.codes.uniform):
     objective = objective or dipjax.data_term(dipjax.operators.Identity(), jnp.zeros(shape))
     settings = Settings.of(shape, generator, fitting.ADAM, 1 / 30, 0.99, dipjax.stopping.never())
     run = jax.eval_shape(
-        partial(begin, settings=settings, shape=shape, steps=4),
+        partial(begin, settings=settings, shape=shape, steps=4, room=4),
         key,
         objective,
         z,
