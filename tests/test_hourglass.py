@@ -115,6 +115,16 @@ def test_the_bias_before_a_norm_is_of_no_effect(key):
     assert jnp.abs(grad["head"]["bias"]).min() > 0
 
 
+def test_floats_where_doubles_are_allowed(key, x64):
+    """The default network convolves in float32 whatever JAX allows, in a fit and for a gradient."""
+    z = jax.random.uniform(key, (32, 32, 32))
+    generator = Hourglass(widths=(16, 16))
+    params = generator.init(key, z)
+    grad = jax.grad(lambda params: generator.apply(params, z).sum())(params)
+    assert z.dtype == jnp.float64
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(grad))
+
+
 def test_gradient_of_the_generator(key, x64):
     network = Hourglass(widths=(3,), skips=1, activation=jax.nn.softplus)
     z = jax.random.uniform(key, (5, 6, 2))

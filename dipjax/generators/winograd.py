@@ -79,7 +79,7 @@ UPSAMPLED = {"bilinear": Cut(B @ BILINEAR / 4, 0.25), "nearest": Cut(B @ NEAREST
 
 # Where the margins of an image enter its tiles: the row of `B d`, the edge, what is behind it,
 # and the weight.
-MARGINS = ((0, 0, 1, B[0, 0]), (5, -1, -2, B[5, 5]))
+MARGINS = ((0, 0, 1, float(B[0, 0])), (5, -1, -2, float(B[5, 5])))
 
 
 def winograd(x: Array, w: Array) -> Array:
