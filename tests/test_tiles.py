@@ -105,6 +105,7 @@ def test_seam_sees_what_an_overlap_avoids(key, overlap, seam):
     y = truth + 0.02 * RNG.standard_normal(truth.shape, np.float32)
     options = dict(tile=(32, 32), overlap=overlap)
     image = tiles.tiled(biased, key, y, **options)
+    np.testing.assert_array_equal(tiles.tiled(biased, key, y, tile=32, overlap=overlap), image)
     ratio = grids.seam(image, truth, grids.cut(y.shape, **options))
     assert ratio > 1.3 if seam else 0.95 < ratio < 1.05
 

@@ -71,7 +71,7 @@ def iterate(
     key: Array,
     y: ArrayLike,
     *data: ArrayLike,
-    tile: tuple[int, int] = (512, 512),
+    tile: int | tuple[int, int] = 512,
     overlap: int | None = None,
     factor: int | None = None,
     warm: float | None = None,
@@ -86,7 +86,7 @@ def iterate(
 
     Args:
         task, key, y, data: see `tiled`.
-        tile: (h, w) of a tile in pixels of `y`; with `jpeg=` up to a block larger.
+        tile: the side of a tile in pixels of `y`, or its (h, w); with `jpeg=` up to a block larger.
         overlap: pixels of `y` that neighbouring tiles share at least; by default an eighth of
             the smaller side of a tile.
         factor: pixels of the image for one of `y` along each side; by default the task's, 1 where
@@ -103,6 +103,7 @@ def iterate(
         ValueError: before any compute, when sizes do not agree, a tile to inpaint has no known
             pixel, or the folder holds something else.
     """
+    tile = (tile, tile) if isinstance(tile, int) else tile
     if isinstance(task, partial):  # what it has been given are settings; those of the call win
         given, settings = task.args, task.keywords | settings
         task = partial(task.func, *given) if given else task.func
