@@ -49,6 +49,8 @@ def disc(radius: float) -> Array:
     """
     _check_length("radius", radius)
     side = 2 * math.ceil(radius - 0.5) + 1
+    if side == 1:  # of which no line may be within the circle
+        return _normalised(np.ones((1, 1)))
     left = np.arange(side) - side / 2
     k = np.zeros((side, side))
     for i in range(FINE):  # lines through each row, of which a chord is within the circle

@@ -88,7 +88,7 @@ def impulse(key: Array, x: Array, probability: float) -> Array:
     x = _given(x, "probability", probability, 0, 1)
     lost, value = jax.random.split(key)
     salt = jax.random.bernoulli(value, 0.5, x.shape).astype(x.dtype)
-    return jnp.where(jax.random.bernoulli(lost, probability, x.shape), salt, x)
+    return jnp.where(jax.random.bernoulli(lost, 1.0 * probability, x.shape), salt, x)
 
 
 def _given(x: ArrayLike, name: str, level: float, least: float, most: float) -> Array:

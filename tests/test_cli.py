@@ -580,6 +580,7 @@ MISTAKES = {
     "denoise in.png -o out.png --resume /proc/foo/a": "cannot be made a folder (No",
     "denoise in.png -o out.png --spectrum coloured": "no block of 16 x 16 pixels",
     "denoise in.png -o out.png --members 0": "--members 0",
+    "denoise in.png -o out.png --members 3000000000": "--members 3000000000",
     "denoise in.png -o out.png --members -3": "--members -3",
     "denoise in.png -o out.png --std std.png": "give --members",
     "denoise in.png -o out.png --members 2 --std std.xyz": "unknown suffix",

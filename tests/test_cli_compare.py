@@ -76,6 +76,24 @@ def test_ctrl_c_during_a_method_draws_what_there_is(folder, monkeypatch):
     assert record["steps"] == 0 and images.load("figure.png").size
 
 
+def test_what_cannot_do_with_a_picture_is_left_out(folder, monkeypatch, capsys):
+    def refuses(y):
+        raise ValueError("too small")
+
+    methods = {"one": lambda y: y, "two": refuses, "three": lambda y: y * np.nan}
+    monkeypatch.setattr(comparison, "denoisers", lambda sigma: methods)
+    line = "compare noisy.png -o figure.png --reference true.png --pictures kept --json out.json"
+    assert run(f"{line} --steps 2") == 0
+    said = capsys.readouterr().out
+    assert "two is left out: too small" in said and "three is left out" in said
+    record = json.loads((folder / "out.json").read_text())
+    assert list(record["methods"]) == ["input", "one", "Deep Image Prior"]
+    assert sorted(p.name for p in (folder / "kept").iterdir()) == [
+        "deep-image-prior.png",
+        "one.png",
+    ]
+
+
 def test_enlargements_side_by_side(folder, monkeypatch):
     task, kernels = tasks.super_resolve, []
 

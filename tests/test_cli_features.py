@@ -128,6 +128,7 @@ MISTAKES = {
     f"activate {NET} --class purple|unicorn -o out.png": "; the nearest in spelling are '",
     f"activate {NET} --weights start.npz --class guenon -o out.png": "weights at hand end",
     f"activate {NET} --layer conv1 --unit 64 -o out.png": "channels 0 to 63",
+    f"activate {NET} --layer conv1 --unit 6 --target nan -o out.png": "--target nan",
     f"activate {NET} --class guenon --window 0 -o out.png": "window must be",
     f"activate {NET} --class guenon -o there.png": "exists already",
     f"activate {NET} --class guenon --seed -1 -o out.png": "--seed -1",

@@ -388,7 +388,7 @@ def test_an_enlarged_picture_has_its_size_on_paper():
     assert images.Tags().enlarged(4) == images.Tags()
 
 
-@pytest.mark.parametrize("dpi", [1e9, "abc", 0.0])
+@pytest.mark.parametrize("dpi", [1e9, "abc", 0.0, 1.0])
 def test_a_resolution_that_is_none_is_left_out(tmp_path, dpi):
     """Of a tag with anything in it; no file is unreadable for it, and none cannot be written."""
     kind = 2 if isinstance(dpi, str) else 12  # text, or a double

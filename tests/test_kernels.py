@@ -48,7 +48,8 @@ def test_the_angle_is_counter_clockwise():
 
 
 def test_what_is_smaller_than_a_pixel():
-    np.testing.assert_array_equal(kernels.disc(0.3), [[1]])
+    for radius in (0.3, 0.01, 1e-300):
+        np.testing.assert_array_equal(kernels.disc(radius), [[1]])
     assert kernels.motion(0.1)[0, 1] > 0.95
 
 

@@ -41,6 +41,12 @@ def test_what_salt_and_pepper_has_taken(key):
         assert noise.lost(other) < 0.01
 
 
+def test_all_or_nothing_may_be_lost(key):
+    x = jnp.full((4, 4, 1), 0.5)
+    np.testing.assert_array_equal(noise.impulse(key, x, 0), x)
+    assert set(np.unique(noise.impulse(key, x, 1))) == {0, 1}
+
+
 def test_saturated_areas_are_not_lost():
     x = jnp.zeros((32, 32, 1)).at[:16].set(1.0)
     assert noise.lost(x) == 0

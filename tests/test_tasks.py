@@ -572,8 +572,9 @@ def test_bad_kernel(key, x):
 def test_bad_factor(key, x, factor):
     with pytest.raises(ValueError, match=f"factor {factor}: must be an integer from 2"):
         dipjax.super_resolve(key, x, factor=factor)
-    with pytest.raises(ValueError, match="sigma -1: must be a level of noise, 0 or more"):
-        dipjax.super_resolve(key, x, factor=2, sigma=-1)
+    for sigma in (-1, 25):
+        with pytest.raises(ValueError, match=f"sigma {sigma}: must be positive, one number"):
+            dipjax.super_resolve(key, x, factor=2, sigma=sigma)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

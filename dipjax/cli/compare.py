@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from tyro.conf import Positional, arg
 
 from dipjax import figures, images, report, tasks
-from dipjax.baselines import Missing, srresnet
+from dipjax.baselines import srresnet
 from dipjax.cli import checks, comparison
 from dipjax.cli.comparison import Entry, Method
 from dipjax.cli.options import Output, Preset, load_reference
@@ -127,15 +127,18 @@ def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> No
 
 
 def _run(methods: dict[str, Method], y: Array, true: Array | None, watch: Watch):
-    """All methods until Ctrl-C, one after another; what is not installed is left out."""
+    """All methods until Ctrl-C, one after another.
+
+    What is not installed is left out, and what cannot do with such a picture, such as a tiny one.
+    """
     entries: list[Entry] = []
     with watch.catches_ctrl_c():
         for name, method in methods.items():
             try:
                 entries.append(comparison.timed(name, method, y, true))
-            except Missing as missing:
+            except ValueError as error:
                 if not watch.quiet:
-                    print(f"{name} is left out: {missing}")
+                    print(f"{name} is left out: {error}")
             if watch.interrupted:
                 break
     return entries

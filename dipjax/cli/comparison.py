@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dipjax import baselines, report, tasks
 from dipjax.baselines.srresnet import SRResNet, Variables, enlarge
@@ -52,10 +53,16 @@ def dip(key: Array, task: Callable[..., Any], driver: tasks.Driver, **settings) 
 
 
 def timed(name: str, method: Method, y: Array, reference: Array | None) -> Entry:
-    """A method applied, its seconds and its scores."""
+    """A method applied, its seconds and its scores.
+
+    Raises:
+        ValueError: where it cannot do with such a picture, or makes no picture of it.
+    """
     start = time.perf_counter()
     image = jax.block_until_ready(method(y))
     seconds = time.perf_counter() - start
+    if not np.isfinite(image).all():
+        raise ValueError("it makes values of this picture that are no numbers")
     return entry(name, image, reference, seconds)
 
 

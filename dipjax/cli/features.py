@@ -1,6 +1,7 @@
 """The command line of features: `dipjax invert` and `dipjax activate`."""
 
 import difflib
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,6 +106,8 @@ def activate(
         raise ValueError('give either --class "black swan", or --layer conv4 --unit 7')
     if class_ is None and (layer is None or unit is None):
         raise ValueError("--layer and --unit belong together, such as --layer conv4 --unit 7")
+    if target is not None and not math.isfinite(target):
+        raise ValueError(f"--target {target}: must be a number")
     networks.check_files(output, None, common)
     networks.check_options(common)
     if class_ is not None:

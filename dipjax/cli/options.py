@@ -87,8 +87,8 @@ def check_files(
     checks.files(read, written, overwrite=options.force)
     if options.figure:
         figures.check(options.figure)
-    if options.members < 1:
-        raise ValueError(f"--members {options.members}: must be at least 1")
+    if not 1 <= options.members <= 10**6:
+        raise ValueError(f"--members {options.members}: must be from 1 to {10**6}")
     if options.std and options.members == 1:
         raise ValueError("--std: a single fit has none; give --members, at least 2")
     if options.tile is not None and options.members > 1:

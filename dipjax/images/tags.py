@@ -85,7 +85,7 @@ def _upright(dpi: Any, orientation: int | None) -> tuple[float, float] | None:
         x, y = (float(value) for value in dpi)
     except (TypeError, ValueError):  # a tag of another type, which is no reason to read nothing
         return None
-    if not (0 < x <= MOST and 0 < y <= MOST):
+    if not (1 < x <= MOST and 1 < y <= MOST):  # 1 is what Pillow says of a TIFF without
         return None
     return (y, x) if (orientation or UPRIGHT) > 4 else (x, y)  # columns stand for rows
 

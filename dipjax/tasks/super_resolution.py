@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from dipjax import compression, images, noise, spectrum
 from dipjax.compiler import traced
@@ -85,7 +86,8 @@ def sees(
     """What `super_resolve` takes for a sigma that it is not told, where it polishes."""
     if sigma is None:
         sigma = level(y) if polish and preset != "paper" else 0.0
-    noise.check_level(sigma)
+    elif isinstance(sigma, Tracer) or sigma != 0:
+        noise.checked(y, sigma)
     return {"sigma": jnp.float32(sigma)}
 
 
