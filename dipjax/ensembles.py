@@ -116,6 +116,9 @@ def ensemble(
     def arguments(i) -> tuple:
         return keys[i], *along(axes, data, lambda leaf, axis: leaf[i])
 
+    def one(i, **sight) -> Restoration:
+        return checked(fn(*arguments(i), **settings | sight))
+
     inside, own, sights = traced((keys, data, settings)), {}, []
     if not inside:
         alike = all(axis is None for axis in axes)
@@ -127,16 +130,11 @@ def ensemble(
         elif auto:
             how = "map"
     if how == "map" and not inside:
-
-        def one(i: Any) -> Restoration:
-            fit = checked(fn(*arguments(i), **settings | sights[i]))
-            # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
-            return jax.block_until_ready(fit)
-
-        return collect(tasks.each(one, range(count), _driver(fn, settings)))
+        # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
+        waited = lambda i: jax.block_until_ready(one(i, **sights[i]))  # noqa: E731
+        return collect(tasks.each(waited, range(count), _driver(fn, settings)))
     if how == "map":
-        traced_one = lambda i: checked(fn(*arguments(i), **settings))  # noqa: E731
-        return _summary(lax.map(traced_one, jnp.arange(count)))
+        return _summary(lax.map(one, jnp.arange(count)))
     many, mapped, shared = member(fn, data, settings, axes)
     mapped |= own
     first = jax.tree.map(lambda leaf: leaf[0], own)

@@ -11,7 +11,6 @@ is the way back, from a picture to the `sigma` of its white noise, and `lost` to
 pepper.
 """
 
-import math
 from functools import partial
 from itertools import pairwise
 from typing import Literal, cast
@@ -269,12 +268,6 @@ def _slopes(y: Array) -> Array:
     """The mean of `|D y|^2` over 5 x 5 neighbours (h - 2, w - 2, C), 1 for unit white noise."""
     rows, columns = y[2:, 1:-1] - y[:-2, 1:-1], y[1:-1, 2:] - y[1:-1, :-2]
     return local_mean((rows**2 + columns**2) / 4)
-
-
-def check_level(sigma: float | Array) -> None:
-    """Raise ValueError for what is neither a level of noise nor 0, as where there is none."""
-    if not isinstance(sigma, Tracer) and not 0 <= sigma < math.inf:
-        raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
 
 
 def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, float]:

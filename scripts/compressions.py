@@ -8,7 +8,6 @@ how many others any are seen. They are the middle 128 x 128 pixels of the author
 kodim12, house, kodim01 and baboon the levels of the errors were read off. Two minutes on a core.
 """
 
-import sys
 from collections import Counter
 
 import jax
@@ -17,8 +16,7 @@ import numpy as np
 import tyro
 from experiments import rules, tables
 from experiments.compressing import compressed
-from experiments.lab import middle
-from experiments.pictures import DATA
+from experiments.lab import middles
 from experiments.rules import Array
 from PIL import Image
 
@@ -55,11 +53,7 @@ def others(x: Array, y: Array) -> dict[str, Array]:
 def main() -> None:
     """Count."""
     cache.enable()
-    if DATA is None:
-        sys.exit("no pictures: shared/data is not there")
-    paths = sorted(path for pattern in PICTURES for path in DATA.glob(pattern))
-    views = [middle(jnp.asarray(images.load(path)), SIDE) for path in paths]
-    views = [view for view in views if view.shape[-1] == 3]
+    views = [view for view in middles(PICTURES, SIDE) if view.shape[-1] == 3]
     found: dict[str, Counter[str]] = {f"quality {q}": Counter() for q in QUALITIES}
     wrong: Counter[str] = Counter()
     for x in views:

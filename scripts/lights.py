@@ -6,20 +6,17 @@ Printed is the number of the authors' pictures, whose middle 256 x 256 pixels ar
 to look was chosen on kodim03, lena and peppers, which are left out. Ten minutes on a core.
 """
 
-import sys
 from collections import Counter
 from functools import partial
 from itertools import product
 
 import jax
-import jax.numpy as jnp
 import tyro
 from experiments import rules, tables
-from experiments.lab import middle
-from experiments.pictures import DATA
+from experiments.lab import middles
 from experiments.shaken import shaken
 
-from dipjax import cache, images, kernels, light, noise
+from dipjax import cache, kernels, light, noise
 
 OTHERS = (
     *(f"denoise/25/{name}_GT.png" for name in ("F16", "baboon", "house")),
@@ -41,10 +38,7 @@ LEVELS = (1.4, 4.0)  # of the noise, of 255
 def main() -> None:
     """Count."""
     cache.enable()
-    if DATA is None:
-        sys.exit("no pictures: shared/data is not there")
-    paths = sorted(path for pattern in OTHERS for path in DATA.glob(pattern))
-    views = [middle(jnp.asarray(images.load(path)), SIDE) for path in paths]
+    views = middles(OTHERS, SIDE)
     kinds = product(BLURS, ("stored", "linear"), LEVELS)
     right: dict[str, Counter[str]] = {blur: Counter() for blur in BLURS}
     for (blur, kind, sigma), (i, view) in product(kinds, enumerate(views)):

@@ -1,12 +1,13 @@
 """Any measurement: `E(x) = |A x - y|^2`, `A` says how it was made, as a scanner's does."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from dipjax import noise
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Adjoint, Operator, has_derivative, linearized
@@ -61,8 +62,8 @@ def reconstruct(
     """
     energy = data_term(A, y)
     image = _image(energy.operator, energy.y, shape)
-    if sigma is not None:
-        noise.check_level(sigma)
+    if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
+        raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
     like = jax.ShapeDtypeStruct(image, energy.y.real.dtype)
     polish = polish and has_derivative(energy.operator, like)
     refine = partial(_refined, sigma=sigma)

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from dipjax import compression, images, noise, spectrum
 from dipjax.compiler import traced
@@ -86,7 +85,7 @@ def sees(
     """What `super_resolve` takes for a sigma that it is not told, where it polishes."""
     if sigma is None:
         sigma = level(y) if polish and preset != "paper" else 0.0
-    elif isinstance(sigma, Tracer) or sigma != 0:
+    elif not traced(sigma) and sigma != 0:
         noise.checked(y, sigma)
     return {"sigma": jnp.float32(sigma)}
 

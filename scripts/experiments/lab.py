@@ -20,7 +20,7 @@ from PIL import Image
 from dipjax import Restoration, figures, images, report
 from dipjax.watch import Watch, total
 
-from .pictures import COLOUR, Missing, Pictures
+from .pictures import COLOUR, DATA, Missing, Pictures
 
 Array = jax.Array
 
@@ -158,6 +158,14 @@ def crossed(
 def middle(x: Array, side: int | None) -> Array:
     """The middle of a picture, `side` pixels wide and high where it has so many."""
     return x if side is None else images.middle(x, tuple(min(n, side) for n in x.shape[:2]))
+
+
+def middles(patterns: Sequence[str], side: int) -> list[Array]:
+    """Of the authors' pictures whose paths match a pattern; the process ends where none are."""
+    if DATA is None:
+        raise SystemExit("no pictures: shared/data is not there")
+    paths = sorted(path for pattern in patterns for path in DATA.glob(pattern))
+    return [middle(jnp.asarray(images.load(path)), side) for path in paths]
 
 
 def unfitted(x: Array) -> Callable[..., Restoration]:
