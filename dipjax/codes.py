@@ -65,13 +65,15 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
         shape: of the image, (H, W, C).
 
     Raises:
-        ValueError: for a shape that is not (H, W, C), or a code that is not finite.
+        ValueError: for a shape that is not (H, W, C), or a code without channels or not finite.
         TypeError: for a key that is not one of `jax.random`.
     """
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
     code_key, params_key, key = jax.random.split(one_key(key), 3)
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
+    if z.ndim == 2:  # a generator of yours may take one that is no image at all
+        raise ValueError(f"code of shape {z.shape}: must be (H, W, channels)")
     if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
         raise ValueError("the code has values that are infinite or no number")
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), params_key, key
@@ -87,7 +89,8 @@ def one_key(key: Array) -> Array:
     shape, kind = getattr(key, "shape", ()), getattr(key, "dtype", None)
     if kind is None or not jnp.issubdtype(kind, jax.dtypes.prng_key):
         if kind != jnp.uint32 or not shape:
-            raise TypeError(f"key {key!r}: must be one of jax.random, such as jax.random.key(0)")
+            what = f"{key!r}" if kind is None else f"of {kind} {shape}"
+            raise TypeError(f"key {what}: must be one of jax.random, such as jax.random.key(0)")
         shape = shape[:-1]  # the older kind of key, an array of words
     if shape:
         raise ValueError(f"keys of shape {shape}: must be one key; use jax.vmap for several")

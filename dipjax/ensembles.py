@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dipjax import images, tasks
+from dipjax import codes, images, tasks
 from dipjax.compiler import traced
 from dipjax.fitting import fit
 from dipjax.members import (
@@ -105,12 +105,13 @@ def ensemble(
     Raises:
         ValueError: before any step, for no members, an unknown `how`, axes that the data do
             not have or that disagree, and what a task refuses of any member's data.
+        TypeError: for a key that is not one of `jax.random`.
         FitError: when no member is left.
     """
     axes = axes_of(in_axes, data)
     count = count_of(members, axes, data)
     auto, how = how == "auto", _how(how, batch, _driver(fn, settings))
-    keys = jax.random.split(key, count)
+    keys = jax.random.split(codes.one_key(key), count)
     data = along(axes, data, lambda leaf, axis: jnp.moveaxis(leaf, axis, 0))
 
     def arguments(i) -> tuple:

@@ -89,7 +89,7 @@ def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
         ValueError: for a kernel of another form, that holds NaN, whose sum is not positive, or that
             is larger than the picture.
     """
-    k = jnp.asarray(images.native(kernel))
+    k = jnp.asarray(images.array(kernel, "kernel"))
     k = k.astype(jnp.promote_types(k.dtype, jnp.float32))  # sums of float16 overflow
     k = k[..., 0] if k.ndim == 3 and k.shape[-1] == 1 else k
     if k.ndim != 2 or 0 in k.shape:

@@ -24,9 +24,9 @@ def masked(y: Array, mask: Array) -> tuple[Array, Array]:
         ValueError: for a picture of another shape or range, a mask that does not fit it, has
             other values than 0 and 1, knows all or nothing, or seems to be inverted.
     """
-    m = jnp.asarray(images.native(mask))
+    m = jnp.asarray(images.array(mask, "mask"))
     m = m[..., None] if m.ndim == 2 else m
-    y = jnp.asarray(images.native(y))
+    y = jnp.asarray(images.array(y, "picture"))
     y = y[..., None] if y.ndim == 2 else y
     if m.ndim != 3 or m.shape[:2] != y.shape[:2] or m.shape[2] not in (1, *y.shape[2:]):
         raise ValueError(

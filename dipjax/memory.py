@@ -24,7 +24,7 @@ from dipjax import codes, grids, stopping
 from dipjax.codes import Code
 from dipjax.generators.hourglass import or_hourglass
 from dipjax.run import begin
-from dipjax.settings import Settings
+from dipjax.settings import Settings, whole
 from dipjax.step import ADAM
 
 Array = jax.Array
@@ -67,8 +67,11 @@ def estimate_memory(
         of the compiler.
 
     Raises:
-        ValueError: for a shape that is not (H, W, C), or that the generator does not make.
+        ValueError: for a shape that is not (H, W, C), or that the generator does not make, and for
+            no members.
     """
+    if whole(members, "members") < 1:
+        raise ValueError(f"members must be at least 1, not {members}")
     generator = or_hourglass(generator, shape)
     generator = generator if dtype is None else generator.clone(dtype=dtype)
     z, *_ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), jax.random.key(0))

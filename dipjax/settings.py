@@ -36,11 +36,14 @@ class Settings(NamedTuple):
         """Those of a fit to an image of this shape, from the arguments of `fit`.
 
         Raises:
-            TypeError: for a generator, an optimiser or a rule that lacks what a fit calls.
+            TypeError: for a generator, an optimiser or a rule that lacks what a fit calls, and for
+                a guard that is none.
             ValueError: for a guard that never looks, and for jitter that is no level of noise.
         """
         generator = or_hourglass(generator, shape)
         _look_at(generator, optimizer, stop)
+        if not isinstance(guard, Guard):
+            raise TypeError(f"guard {guard!r}: must be a dipjax.guard.Guard")
         if guard.every < 1:
             raise ValueError(f"Guard(every={guard.every}): must be at least 1")
         jitter = jitter if callable(jitter) else float(jitter)  # a key of the compiled fit

@@ -592,6 +592,7 @@ MISTAKES = {
     "super-resolve in.png -o out.png --factor 1": "--factor 1",
     "super-resolve in.png -o out.png --factor -2": "--factor -2",
     "super-resolve in.png -o out.png --factor 7": "--factor 7",
+    "super-resolve wide.png -o out.webp --factor 2": "WEBP cannot hold 16384 x 4 pixels",
     "super-resolve in.png -o out.png --factor 5 --tile 24": "--tile 24: must be at least 25",
     "inpaint in.png -o out.png": "give one of",
     "inpaint in.png -o out.png --mask mask.png --mask-alpha": "give one of",
@@ -651,6 +652,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
     Image.new("L", (6, 8), 1).save("dark.png")
+    Image.new("L", (8192, 2)).save("wide.png")
     files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
     monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
 

@@ -386,6 +386,11 @@ def test_bad_settings(key, ys, masks, options, message, no_fits):
         ensemble(TASK, key, ys, masks, **options)
 
 
+def test_what_is_no_key(ys, masks, no_fits):
+    with pytest.raises(TypeError, match=r"jax\.random\.key"):
+        ensemble(TASK, ys, ys, masks)
+
+
 @pytest.mark.parametrize("how", ["map", "vmap", "devices"])
 def test_the_last_member_s_data_are_looked_at_first(key, ys, masks, how, no_fits):
     run = partial(ensemble, TASK, key, how=how, batch=1)

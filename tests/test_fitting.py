@@ -256,6 +256,7 @@ def test_a_researchers_problem():
         (dict(steps=0), "steps must be at least 1"),
         (dict(generator=TINY.clone(channels=1)), "the generator makes images of shape"),
         (dict(code=jnp.ones((4, 4, 2))), "the generator makes images of shape"),
+        (dict(code=jnp.ones((8, 6))), r"code of shape \(8, 6\): must be \(H, W, channels\)"),
     ],
 )
 def test_bad_options(key, objective, options, message):
@@ -285,6 +286,8 @@ def test_keys_that_are_none_or_several(key, objective):
     for none in (0, None, jnp.uint32(3), jnp.ones(2)):
         with pytest.raises(TypeError, match=r"jax\.random\.key"):
             fit(none, objective)
+    with pytest.raises(TypeError, match=r"key of float32 \(8, 6\): must be"):  # not all its values
+        fit(jnp.ones((8, 6)), objective)
     for several in (jax.random.split(key), jnp.zeros((3, 2), jnp.uint32)):
         with pytest.raises(ValueError, match="one key"):
             fit(several, objective)

@@ -81,6 +81,11 @@ def test_a_guard_of_no_steps_is_refused(key, objective):
         fit(key, objective, guard=Guard(every=0))
 
 
+def test_what_is_no_guard_is_refused(key, objective):
+    with pytest.raises(TypeError, match=r"guard None: must be a dipjax\.guard\.Guard"):
+        fit(key, objective, guard=None)
+
+
 def test_a_fit_without_a_good_step_has_failed(key, objective):
     """However few there are."""
     with pytest.raises(dipjax.FitError):

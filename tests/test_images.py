@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import stat
 import struct
 import sys
@@ -334,6 +335,15 @@ def test_16_bit_colour_names_the_extra_that_reads_it(tmp_path, monkeypatch):
         np.testing.assert_array_equal(images.load(tmp_path / f"c{suffix}"), unit(samples(1, 16)))
 
 
+@pytest.mark.parametrize("suffix, most", [(".webp", 16383), (".jpg", 65500)])
+def test_as_many_pixels_as_a_format_holds(tmp_path, suffix, most):
+    picture = images.Picture(np.zeros((most, 1, 1), np.float32), None, 8)
+    images.save(tmp_path / f"a{suffix}", picture.colour)
+    images.check_target(tmp_path / f"a{suffix}", picture=picture)
+    with pytest.raises(images.ImageError, match=f"cannot hold 2 x {2 * most} pixels"):
+        images.check_target(tmp_path / f"a{suffix}", picture=picture, factor=2)
+
+
 def test_a_name_with_a_newline_stays_one_line(tmp_path):
     with pytest.raises(images.ImageError) as caught:
         images.load(tmp_path / "a\nb.png")
@@ -485,7 +495,8 @@ PLANE = np.zeros((5, 7, 1), np.float32)
         ("a.png", np.full((5, 7), 255.0), {}, "divide"),
         ("a.png", IMAGE, {"alpha": PLANE[1:]}, "alpha of shape"),
         ("a.png", np.zeros((5, 7, 4)), {"alpha": PLANE}, "alpha of shape"),
-        ("a.webp", np.zeros((1, 20000)), {}, "cannot be written"),
+        ("a.webp", np.zeros((1, 16384)), {}, "WEBP cannot hold 16384 x 1 pixels: save as .png"),
+        ("a.jpg", np.zeros((65501, 1)), {}, "hold 1 x 65501 pixels: save as .png, .tif, .tiff or"),
     ],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, name, image, options, words):
@@ -545,7 +556,11 @@ def test_check_lets_noise_leave_the_range():
         (np.zeros((5, 7), np.int64), "divide"),
         (np.zeros((5, 7), complex), "complex"),
         (np.full((5, 7), "a"), "expected floats"),
-        ([[1.0], [1.0, 2.0]], "not an array"),
+        ([[1.0], [1.0, 2.0]], "parts that differ in shape"),
+        (None, "photo is None, not an array"),
+        ("photo.png", r"photo is 'photo.png', not an array; dipjax.images.load reads a file"),
+        (pathlib.Path("photo.png"), r"dipjax.images.load"),
+        (images.Picture(np.zeros((5, 7, 3), np.float32), None, 8), "a Picture: give its .colour"),
         (np.full((5, 7), np.nan), "35 NaN or infinite values of 35"),
         (np.full((5, 7), 200.0), "divide"),
         (np.full((5, 7), -100.0), "divide"),

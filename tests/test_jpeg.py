@@ -171,6 +171,11 @@ def test_a_file_of_other_channels_is_refused_before_a_fit(key):
         dipjax.remove_jpeg_artifacts(key, jnp.zeros((16, 16, 3)), jpeg=A, driver=driver)
 
 
+def test_what_is_no_compression(key):
+    with pytest.raises(ValueError, match='jpeg must be a Jpeg, "auto" or None, not 75'):
+        dipjax.remove_jpeg_artifacts(key, jnp.zeros((16, 16, 3)), jpeg=75)
+
+
 def test_light_is_what_a_grey_picture_shows(key):
     x = jax.random.uniform(key, (4, 5, 1))
     np.testing.assert_array_equal(light(x), x)

@@ -75,6 +75,12 @@ def test_forecast_grows_with_members_and_area_and_shrinks_with_the_type():
     assert estimate_memory((64, 64, 3), SMALL, 1, jnp.bfloat16) < 0.75 * one
 
 
+@pytest.mark.parametrize("members", [0, -1])
+def test_no_members(members):
+    with pytest.raises(ValueError, match=f"members must be at least 1, not {members}"):
+        estimate_memory((8, 8, 3), members=members)
+
+
 def test_code_and_optimiser_count():
     one = estimate_memory((64, 64, 3), SMALL)
     narrow = partial(dipjax.codes.uniform, channels=2)

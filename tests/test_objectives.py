@@ -117,6 +117,10 @@ def test_another_measurement_or_weight_compiles_nothing(x):
 def test_bad_arguments(x):
     with pytest.raises(ValueError, match="fidelity must be one of"):
         data_term(Identity(), x, "l3")
+    with pytest.raises(ValueError, match="or a function, not None"):
+        data_term(Identity(), x, None)
+    with pytest.raises(TypeError, match="operator None: must be"):
+        data_term(None, x)
     with pytest.raises(ValueError, match="measurements of shape"):
         data_term(Downsample(2), x)(x)
     with pytest.raises(ValueError, match="convert it to floats"):

@@ -117,6 +117,23 @@ def test_composition_applies_the_right_one_first(key):
     np.testing.assert_array_equal((mask @ Downsample(2))(x), mask(Downsample(2)(x)))
 
 
+def test_a_function_takes_part_in_a_composition(key):
+    x = jax.random.normal(key, (8, 8, 1))
+    D = Downsample(2)
+    np.testing.assert_array_equal((D @ jnp.abs)(x), D(jnp.abs(x)))
+    np.testing.assert_array_equal((jnp.abs @ D)(x), jnp.abs(D(x)))
+    with pytest.raises(TypeError, match="operator 3: must be one of"):
+        D @ 3
+
+
+def test_lists_are_taken_for_arrays(key):
+    x = jax.random.normal(key, (2, 2, 1))
+    rows = [[1.0, 0.0], [0.0, 1.0]]
+    np.testing.assert_array_equal(Mask(rows)(x), Mask(jnp.array(rows))(x))
+    np.testing.assert_array_equal(Blur(rows)(x), Blur(jnp.array(rows))(x))
+    assert Blur(rows).domain((1, 1, 1)) == (2, 2, 1)
+
+
 @pytest.mark.parametrize("make", [lambda: Downsample(2), lambda: Lambda(lambda x: x[::2, ::3])])
 def test_an_adjoint_in_a_composition_knows_its_shape(key, make):
     """`A.T A`, of which neither part was called before, for a shape that is no multiple."""
@@ -256,6 +273,12 @@ def test_bad_blur():
 def test_bad_factor(factor):
     with pytest.raises(ValueError, match="factor must be an integer of at least 1"):
         Downsample(factor)
+
+
+def test_what_is_no_image():
+    for A in (Downsample(2), Blur(KERNEL)):
+        with pytest.raises(ValueError, match=r"an image is \(H, W, C\).*not of shape \(9, 8\)"):
+            A(jnp.ones((9, 8)))
 
 
 def test_bad_kernel_and_mask():

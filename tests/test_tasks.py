@@ -538,6 +538,7 @@ def test_the_fidelity_is_the_caller_s(key, x):
         (jnp.full((8, 6, 3), 200.0), "divide by"),
         (jnp.ones((8, 6, 3), int), "divide by"),
         (jnp.ones((0, 6, 3)), "no pixels"),
+        ("noisy.png", "dipjax.images.load reads a file"),
     ],
 )
 def test_bad_pictures(key, task, picture, message):
@@ -568,7 +569,7 @@ def test_bad_kernel(key, x):
         dipjax.deblur(key, x, jnp.ones((3, 3)), sigma=0)
 
 
-@pytest.mark.parametrize("factor", [-1, 0, 1, 7])
+@pytest.mark.parametrize("factor", [-1, 0, 1, 7, 2.0])
 def test_bad_factor(key, x, factor):
     with pytest.raises(ValueError, match=f"factor {factor}: must be an integer from 2"):
         dipjax.super_resolve(key, x, factor=factor)
@@ -607,6 +608,8 @@ def test_where_no_noise_of_a_small_picture_is_looked_for(key):
         (jnp.ones((8, 6)), "every pixel is known"),
         (jnp.zeros((8, 6)), "no pixel is known"),
         (jnp.full((8, 6), 0.5), "1 where the picture is known and 0 where not"),
+        ("mask.png", "mask is 'mask.png', not an array"),
+        (None, "mask is None, not an array"),
     ],
 )
 def test_bad_masks(key, x, mask, message):

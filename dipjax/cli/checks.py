@@ -9,7 +9,11 @@ from dipjax.images import Picture
 
 
 def files(
-    read: Sequence[Path], written: Sequence[tuple[Path, Picture | None]], *, overwrite: bool
+    read: Sequence[Path],
+    written: Sequence[tuple[Path, Picture | None]],
+    *,
+    overwrite: bool,
+    factor: int = 1,
 ) -> None:
     """All that will be written can be, each to a place of its own, and is nothing that is read.
 
@@ -17,13 +21,14 @@ def files(
         read: the files that the run reads.
         written: those that it writes, with the picture that a file has to hold, or None.
         overwrite: replace what exists already; never what is read.
+        factor: by how much larger the pictures will be than those that have to be held.
     """
     for path, picture in written:
         if any(path.exists() and other.exists() and path.samefile(other) for other in read):
             raise ValueError(f"{str(path)!r}: is an input; choose another file to write to")
         if sum(path.resolve() == other.resolve() for other, _ in written) > 1:
             raise ValueError(f"{str(path)!r}: is given twice; choose different files to write to")
-        images.check_target(path, overwrite=overwrite, picture=picture)
+        images.check_target(path, overwrite=overwrite, picture=picture, factor=factor)
 
 
 def folder(option: str, path: Path) -> None:

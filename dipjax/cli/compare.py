@@ -96,7 +96,8 @@ def compare(
     plain = picture._replace(alpha=None, depth=min(picture.depth, 16))  # what PNG holds
     if pictures:
         pictures.mkdir(parents=True, exist_ok=True)
-    checks.files(read, written + [(path, plain) for path in places.values()], overwrite=force)
+    kept = [(path, plain) for path in places.values()]
+    checks.files(read, written + kept, overwrite=force, factor=factor)
     entries = [] if factor > 1 else [comparison.entry("input", y, true)]
     entries += _run(methods, y, true, watch)
     figures.save(output, figures.grid(comparison.views(entries, true)))

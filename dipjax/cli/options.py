@@ -71,20 +71,20 @@ def check_files(
 ) -> None:
     """Everything that the run will write can be written, and is nothing that it reads.
 
-    `also` is one more picture that it writes, without alpha and of 8 bits, or None. The reference
-    is of the size of the input, or larger by the factor.
+    `also` is one more picture that it writes, small, without alpha and of 8 bits, or None. The
+    reference is of the size of the input, or larger by the factor.
     """
     read = [path for path in (*inputs, options.reference) if path]
     plain = picture._replace(alpha=None, depth=8)
     pairs = (
         (output, picture),
         (options.std, plain),
-        (also, plain),
+        (also, PLAIN),
         (options.figure, None),
         (options.json, None),
     )
     written = [(path, held) for path, held in pairs if path]
-    checks.files(read, written, overwrite=options.force)
+    checks.files(read, written, overwrite=options.force, factor=factor)
     if options.figure:
         figures.check(options.figure)
     if not 1 <= options.members <= 10**6:

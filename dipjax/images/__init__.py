@@ -3,10 +3,10 @@
 from dipjax.images.arrays import LIMIT as LIMIT
 from dipjax.images.arrays import WHITE as WHITE
 from dipjax.images.arrays import ImageError as ImageError
+from dipjax.images.arrays import array as array
 from dipjax.images.arrays import busiest as busiest
 from dipjax.images.arrays import check as check
 from dipjax.images.arrays import middle as middle
-from dipjax.images.arrays import native as native
 from dipjax.images.arrays import quantised as quantised
 from dipjax.images.arrays import repeated as repeated
 from dipjax.images.codecs import FORMATS as FORMATS

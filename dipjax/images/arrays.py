@@ -1,5 +1,6 @@
 """Images in memory: float32 `(H, W, C)` with values in `[0, 1]`, channels last."""
 
+import os
 from typing import Any
 
 import jax
@@ -39,10 +40,7 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         ImageError: wrong rank, no pixels, boolean or other integer type, NaN or infinity, or values
             beyond `[-LIMIT, LIMIT]`, which are on another scale.
     """
-    try:
-        x = image if isinstance(image, jax.Array) else np.asarray(image)
-    except ValueError as error:  # a ragged list
-        raise ImageError(f"{name} is not an array ({error})".replace("\n", " ")) from error
+    x = array(image, name)
     if x.ndim not in (2, 3):
         raise ImageError(
             f"{name} has shape {x.shape}: expected (H, W) or (H, W, C), one image, channels last; "
@@ -55,16 +53,32 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         check_values(np.asarray(x), name)
     x = x if x.ndim == 3 else x[:, :, None]
-    x = native(x)
     if x.dtype.name in WHITE:
         return jnp.asarray(x, jnp.float32) / WHITE[x.dtype.name]
     size = x.dtype.itemsize
     return jnp.asarray(x.astype("float32" if size < 4 else "float64") if size not in (4, 8) else x)
 
 
-def native(x: Any) -> Any:
-    """The same in this machine's order of bytes: JAX knows no other, and FITS files have one."""
-    return x.astype(x.dtype.newbyteorder("="), copy=False) if isinstance(x, np.ndarray) else x
+def array(given: Any, name: str) -> np.ndarray | jax.Array:
+    """What was given as an array, in this machine's order of bytes: JAX knows no other.
+
+    Raises:
+        ImageError: for the name of a file, or anything else that is no array.
+    """
+    if isinstance(given, jax.Array):
+        return given
+    if isinstance(given, str | os.PathLike):
+        words = "not an array; dipjax.images.load reads a file"
+        raise ImageError(f"{name} is {os.fspath(given)!r}, {words}")
+    if hasattr(given, "colour"):
+        raise ImageError(f"{name} is a {type(given).__name__}: give its .colour")
+    try:
+        x = np.asarray(given)
+    except ValueError as error:
+        raise ImageError(f"{name} is a list of parts that differ in shape, not an array") from error
+    if x.dtype == object:
+        raise ImageError(f"{name} is {given!r:.40}, not an array")
+    return x.astype(x.dtype.newbyteorder("="), copy=False)  # FITS files have another
 
 
 def middle(image: jax.Array, shape: tuple[int, ...]) -> jax.Array:

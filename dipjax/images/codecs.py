@@ -7,6 +7,7 @@ extra `dipjax[io]`; without it they are refused, never rounded.
 
 import importlib
 import io
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -29,19 +30,21 @@ class Format(NamedTuple):
         name: Pillow's name of the format.
         depths: bits a sample that it can store; 32 stands for floats.
         alpha: whether it stores transparency.
+        side: pixels along a side that it can store at most, where that is few.
         options: Pillow's settings for writing it: no loss, or for JPEG as little as possible.
     """
 
     name: str
     depths: tuple[int, ...]
     alpha: bool
+    side: float = math.inf
     options: Mapping[str, Any] = MappingProxyType({})
 
 
 _PNG = Format("PNG", (8, 16), alpha=True)
 _TIFF = Format("TIFF", (8, 16, 32), alpha=True)
-_JPEG = Format("JPEG", (8,), alpha=False, options={"quality": 95, "subsampling": 0})
-_WEBP = Format("WEBP", (8,), alpha=True, options={"lossless": True, "exact": True})
+_JPEG = Format("JPEG", (8,), alpha=False, side=65500, options={"quality": 95, "subsampling": 0})
+_WEBP = Format("WEBP", (8,), alpha=True, side=16383, options={"lossless": True, "exact": True})
 _BMP = Format("BMP", (8,), alpha=False)
 
 FORMATS = {

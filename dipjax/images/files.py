@@ -149,7 +149,7 @@ def save(
     path, name = Path(path), repr(os.fspath(path))
     try:
         x = _join(image, alpha)
-        format = _format(path, depth, alpha=x.shape[-1] % 2 == 0)
+        format = _format(path, depth, x.shape[-1] % 2 == 0, x.shape[:2])
         _check_target(path, overwrite)
         write_bytes(path, encode(quantised(x, depth), format, tags))
     except ImageError as error:
@@ -160,37 +160,52 @@ def save(
 
 
 def check_target(
-    path: str | os.PathLike[str], *, overwrite: bool = True, picture: Picture | None = None
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    picture: Picture | None = None,
+    factor: int = 1,
 ) -> None:
     """Raise the ImageError that `save` would raise for this file name, before there is an image.
 
     Args:
         path: of the file to be written.
         overwrite: whether a file of that name may be replaced.
-        picture: whose depth and alpha the format has to hold; None for a file of another kind.
+        picture: whose size, depth and alpha the format has to hold; None for another kind of file.
+        factor: by how much larger it will be, along each side.
     """
     path = Path(path)
     try:
         _check_target(path, overwrite)
         if picture is not None:
             alpha = picture.alpha is not None
-            format = _format(path, picture.depth, alpha)
+            h, w, _ = picture.colour.shape
+            format = _format(path, picture.depth, alpha, (factor * h, factor * w))
             encoder(format, picture.colour.shape[-1] + alpha, picture.depth)
     except ImageError as error:
         raise ImageError(f"{str(path)!r}: {error}") from error
 
 
-def _format(path: Path, depth: int, alpha: bool) -> Format:
+def _format(path: Path, depth: int, alpha: bool, size: tuple[int, int]) -> Format:
     """The format of a suffix, where it holds such a picture; the message says which do."""
+    h, w = size
     if depth not in (8, 16, 32):
         raise ImageError(f"no format holds a depth of {depth} bits; it must be 8, 16 or 32")
     format = FORMATS.get(path.suffix.lower())
-    fitting = [s for s, f in FORMATS.items() if depth in f.depths and f.alpha >= alpha]
+    fitting = [
+        suffix
+        for suffix, f in FORMATS.items()
+        if depth in f.depths and f.alpha >= alpha and f.side >= max(size)
+    ]
     advice = f"save as {', '.join(fitting[:-1])} or {fitting[-1]}"
     if format is None:
         raise ImageError(f"unknown suffix {path.suffix!r}: {advice}")
     bits = "floats" if depth == 32 else f"{depth} bits"
-    held = {bits: depth in format.depths, "transparency": format.alpha >= alpha}
+    held = {
+        bits: depth in format.depths,
+        "transparency": format.alpha >= alpha,
+        f"{w} x {h} pixels": format.side >= max(size),
+    }
     missing = [what for what, holds in held.items() if not holds]
     if missing:
         raise ImageError(f"{format.name} cannot hold {' and '.join(missing)}: {advice}")

@@ -12,7 +12,7 @@ from jax.core import Tracer
 from dipjax import images
 from dipjax.objectives.base import Objective
 from dipjax.objectives.fidelities import FIDELITIES, Fidelity, l2, robust
-from dipjax.operators import Lambda, Operator
+from dipjax.operators import Operator, as_operator
 
 Array = jax.Array
 
@@ -77,21 +77,20 @@ def data_term(
     Raises:
         ValueError: for an unknown fidelity, or a measurement of integers or with NaN.
     """
-    if isinstance(fidelity, str):
+    if not callable(fidelity):
         if fidelity not in FIDELITIES:
             raise ValueError(
                 f"fidelity must be one of {tuple(FIDELITIES)} or a function, not {fidelity!r}"
             )
         fidelity = FIDELITIES[fidelity]
-    operator = operator if isinstance(operator, Operator) else Lambda(operator)
-    return DataTerm(operator, _measurement(y), fidelity)
+    return DataTerm(as_operator(operator), _measurement(y), fidelity)
 
 
 def _measurement(y: Array) -> Array:
     """`y` as an array of floats; its values are looked at only where there are some."""
+    y = jnp.asarray(images.array(y, "the measurement"))
     if not isinstance(y, Tracer) and not np.isfinite(np.asarray(y)).all():
         raise ValueError("the measurement has NaN or infinite values: mask them out")
-    y = jnp.asarray(images.native(y))
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         raise ValueError(f"the measurement is {y.dtype}: convert it to floats on the image's scale")
     return y

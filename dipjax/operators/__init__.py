@@ -8,6 +8,7 @@ from dipjax.operators.base import Compose as Compose
 from dipjax.operators.base import Identity as Identity
 from dipjax.operators.base import Lambda as Lambda
 from dipjax.operators.base import Operator as Operator
+from dipjax.operators.base import as_operator as as_operator
 from dipjax.operators.base import check_adjoint as check_adjoint
 from dipjax.operators.blur import Blur as Blur
 from dipjax.operators.blur import Border as Border

@@ -46,9 +46,20 @@ class Operator:
         """The adjoint: `<A x, u> = <x, A.T u>`, for images of `shape` where that is known."""
         return Adjoint(self, self.shape)
 
-    def __matmul__(self, other: "Operator") -> "Compose":
-        """`(A @ B)(x) = A(B(x))`."""
-        return Compose(self, other)
+    def __matmul__(self, other: "Operator | Callable[[Array], Array]") -> "Compose":
+        """`(A @ B)(x) = A(B(x))`; `B` may be a function."""
+        return Compose(self, as_operator(other))
+
+    def __rmatmul__(self, other: Callable[[Array], Array]) -> "Compose":
+        """The same, where `A` is a function."""
+        return Compose(as_operator(other), self)
+
+
+def check_image(x: Array) -> Array:
+    """An image as it is; raises ValueError for what is not (H, W, C)."""
+    if jnp.ndim(x) != 3:
+        raise ValueError(f"an image is (H, W, C), channels last, not of shape {jnp.shape(x)}")
+    return x
 
 
 @flax.struct.dataclass
@@ -75,6 +86,17 @@ class Lambda(Operator):
 
     def forward(self, x: Array) -> Array:
         return self.fn(x)
+
+
+def as_operator(fn: "Operator | Callable[[Array], Array]") -> Operator:
+    """An operator as it is, and any function of an image as one.
+
+    Raises:
+        TypeError: for what cannot be called.
+    """
+    if not callable(fn):
+        raise TypeError(f"operator {fn!r}: must be one of dipjax.operators, or a function")
+    return fn if isinstance(fn, Operator) else Lambda(fn)
 
 
 @flax.struct.dataclass

@@ -7,7 +7,7 @@ import flax.struct
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax.operators.base import Array, Operator, Shape
+from dipjax.operators.base import Array, Operator, Shape, check_image
 
 Kernel = Literal["lanczos2", "lanczos3", "cubic", "box"]
 
@@ -41,6 +41,7 @@ class Downsample(Operator):
             raise ValueError(f"kernel must be one of {get_args(Kernel)}, not {self.kernel!r}")
 
     def forward(self, x: Array) -> Array:
+        x = check_image(x)
         x = x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(jnp.float32)
         rows, columns = (
             jnp.asarray(_taps(n, self.factor, self.kernel), x.dtype) for n in x.shape[:2]

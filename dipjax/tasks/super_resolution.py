@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dipjax import compression, images, noise, spectrum
 from dipjax.compiler import traced
@@ -66,9 +67,9 @@ def super_resolve(
             level of noise, or an unknown preset.
     """
     y = images.check(y)
-    if not 2 <= factor <= min(y.shape[:2]):
+    if not isinstance(factor, int | np.integer) or not 2 <= factor <= min(y.shape[:2]):
         raise ValueError(
-            f"factor {factor}: must be an integer from 2 to the smaller side of the picture, "
+            f"factor {factor!r}: must be an integer from 2 to the smaller side of the picture, "
             f"which is {min(y.shape[:2])}"
         )
     s = sees(y, sigma=sigma, polish=polish, preset=preset)["sigma"]
