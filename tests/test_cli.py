@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -145,6 +146,23 @@ def test_options_of_super_resolve_reach_the_task(folder):
         assert asked == {"factor": 2, "kernel": "lanczos2", "polish": True} | settings
         expected = dipjax.super_resolve(key, y, factor=2, **settings).image
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    "line, used",
+    [
+        ("denoise in.png", True),
+        ("denoise in.png --fidelity l1", False),
+        ("denoise in.png --preset paper", False),
+        ("super-resolve in.png --factor 2", True),
+        ("super-resolve in.png --factor 2 --no-polish", False),
+        ("deblur in.png --disc 1", True),
+        ("deblur in.png --disc 1 --no-polish", False),
+    ],
+)
+def test_a_sigma_that_nothing_looks_at_is_told(folder, capsys, line, used):
+    assert run(f"{line} -o out.png --sigma 0.1") == 0
+    assert ("--sigma 0.1 is not used" in capsys.readouterr().out) == (not used)
 
 
 def test_a_small_jpeg_file_is_not_taken_at_its_word(folder, capsys):
@@ -592,6 +610,7 @@ MISTAKES = {
     "super-resolve in.png -o out.png --factor 1": "--factor 1",
     "super-resolve in.png -o out.png --factor -2": "--factor -2",
     "super-resolve in.png -o out.png --factor 7": "--factor 7",
+    "super-resolve line.png -o out.png": "a single line of pixels",
     "super-resolve wide.png -o out.webp --factor 2": "WEBP cannot hold 16384 x 4 pixels",
     "super-resolve in.png -o out.png --factor 5 --tile 24": "--tile 24: must be at least 25",
     "inpaint in.png -o out.png": "give one of",
@@ -652,6 +671,7 @@ def test_a_mistake_is_one_line_and_status_2(folder, capsys, line, monkeypatch):
     Image.new("L", (6, 8), 255).save("white.png")
     Image.new("L", (6, 8), 0).save("black.png")
     Image.new("L", (6, 8), 1).save("dark.png")
+    Image.new("L", (9, 1)).save("line.png")
     Image.new("L", (8192, 2)).save("wide.png")
     files = {path: path.read_bytes() for path in folder.iterdir() if path.exists()}
     monkeypatch.setattr(Watch, "__call__", lambda *args, **kwargs: pytest.fail("computed"))
@@ -679,6 +699,24 @@ def test_what_the_parser_does_not_say(folder, capsys, words, said):
     except SystemExit as exit:
         status = exit.code
     assert status == 2 and said in capsys.readouterr().err.splitlines()[-1]
+
+
+COMMANDS = (
+    "denoise remove-jpeg-artifacts inpaint super-resolve deblur flash-no-flash enhance sample "
+    "impedance compare invert activate demo web info"
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
+def test_help_is_in_words(capsys, command, monkeypatch):
+    """Not in those of Python, and without the line breaks of a docstring."""
+    monkeypatch.setenv("COLUMNS", "500")
+    assert run(f"{command} --help") == 0
+    said = capsys.readouterr().out
+    assert f"usage: dipjax {command}" in said
+    assert not any(word in said for word in ("None", "True", "False"))
+    wrapped = [line.startswith("│" + " " * 10) for line in said.splitlines()]
+    assert not any(a and b for a, b in pairwise(wrapped))
 
 
 def test_version(capsys):

@@ -271,6 +271,15 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(key, y, tmp_path):
     assert files == {path: path.read_bytes() for path in (tmp_path / "tiles").iterdir()}
 
 
+@pytest.mark.parametrize("part", [0, 60, 200])
+def test_a_damaged_tile_is_named(key, y, tmp_path, part):
+    options = dict(TINY, tile=(20, 8), folder=tmp_path)
+    dipjax.tiled(dipjax.denoise, key, y, **options)
+    (tmp_path / "1.npy").write_bytes((tmp_path / "1.npy").read_bytes()[:part])
+    with pytest.raises(ValueError, match=r"1\.npy': is no tile, or not a whole one; delete it"):
+        dipjax.tiled(dipjax.denoise, key, y, **options)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -1,6 +1,7 @@
 """The page: what its fields ask for, and what stands behind its buttons."""
 
 import json
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -14,7 +15,7 @@ from command import run
 import dipjax
 from dipjax import blind, images, kernels, noise, tasks
 from dipjax.generators import Positional
-from dipjax.web import restoring
+from dipjax.web import page, restoring
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((12, 10, 3)).astype(np.float32)
@@ -187,6 +188,15 @@ def test_without_gradio(monkeypatch, capsys):
     assert run("web") == 2
     assert 'pip install "dipjax[web]"' in capsys.readouterr().err
     assert run("web --port 0") == 2
+
+
+def test_an_address_that_cannot_be_served():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=rf"127.0.0.1:{port} cannot be served \(Address"):
+            page._check_free("127.0.0.1", port)
+    with pytest.raises(ValueError, match=r"192.0.2.1:7860 cannot be served .*--host"):
+        page._check_free("192.0.2.1", 7860)  # an address that nobody has (RFC 5737)
 
 
 @pytest.mark.skipif(find_spec("gradio") is None, reason='needs pip install ".[web]"')

@@ -1,6 +1,8 @@
 """The program `dipjax`: its commands, and how it ends."""
 
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -10,13 +12,20 @@ import dipjax
 from dipjax import cache, images, memory, report
 from dipjax.cli import compare, features, impedance, pipes, sampling, tasks, words
 from dipjax.cli import demo as demonstration
-from dipjax.cli.options import Output
+from dipjax.cli.options import Flag, Output
 from dipjax.restoration import FitError
 from dipjax.web import page
 
 app = tyro.extras.SubcommandApp()
 
-for command in (
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command of the program, and in its help each argument's words without their line breaks."""
+    function.__doc__ = re.sub(r"\n {12}", " ", function.__doc__ or "")
+    return app.command(function)
+
+
+for function in (
     *tasks.COMMANDS,
     sampling.sample,
     impedance.impedance,
@@ -24,11 +33,11 @@ for command in (
     features.invert,
     features.activate,
 ):
-    app.command(command)
+    command(function)
 
 
-@app.command
-def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: bool = False):
+@command
+def demo(output: Output = Path("dipjax-demo.png"), force: Flag = False, quiet: Flag = False):
     """Degrade a public-domain picture in three ways, restore it, and draw the result.
 
     Args:
@@ -40,8 +49,8 @@ def demo(output: Output = Path("dipjax-demo.png"), force: bool = False, quiet: b
     demonstration.run(output, quiet=quiet)
 
 
-@app.command
-def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
+@command
+def web(port: int = 7860, host: str = "127.0.0.1", no_browser: Flag = False):
     """Serve a page on which pictures are restored: drop one on it, paint over what is missing.
 
     Args:
@@ -55,7 +64,7 @@ def web(port: int = 7860, host: str = "127.0.0.1", no_browser: bool = False):
     page.serve(host, port, browser=not no_browser)
 
 
-@app.command
+@command
 def info():
     """Print versions, devices, free memory and the folder of the compilation cache."""
     environment = report.environment()

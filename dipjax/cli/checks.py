@@ -55,6 +55,16 @@ def sigma(value: float | None) -> None:
         raise ValueError(f"--sigma {value}: must be in (0, 1], on the scale where white is 1")
 
 
+def factor(value: int, side: int) -> None:
+    """By how much to enlarge a picture whose smaller side has so many pixels."""
+    if side < 2:
+        raise ValueError("the input is a single line of pixels, which cannot be enlarged")
+    if not 2 <= value <= side:
+        raise ValueError(
+            f"--factor {value}: must be from 2 to {side}, the smaller side of the input"
+        )
+
+
 def settings(*, steps: int | None, seed: int) -> None:
     """The settings that every fit has are in their ranges."""
     if steps is not None and not 1 <= steps <= 10**7:

@@ -2,40 +2,50 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from dipjax import figures, images, report, tasks
 from dipjax.baselines import srresnet
 from dipjax.cli import checks, comparison
 from dipjax.cli.comparison import Entry, Method
-from dipjax.cli.options import Output, Preset, load_reference
+from dipjax.cli.options import (
+    Flag,
+    OptionalFloat,
+    OptionalInt,
+    OptionalPath,
+    Output,
+    Preset,
+    load_reference,
+    optional,
+)
 from dipjax.cli.restoring import tell_frames, whole
 from dipjax.operators import Kernel
 from dipjax.watch import Watch, total
 
 Array = jax.Array
+KERNELS = f"{{{','.join(get_args(Kernel))}}}"
 
 
 def compare(
     input: Positional[Path],
     output: Output,
-    reference: Path | None = None,
+    reference: OptionalPath = None,
     task: Literal["denoise", "super-resolve"] = "denoise",
-    factor: int | None = None,
-    kernel: Kernel | None = None,
-    sigma: float | None = None,
-    weights: Annotated[Path | None, arg(name="srresnet")] = None,
+    factor: OptionalInt = None,
+    kernel: Annotated[Kernel | None, optional(KERNELS)] = None,
+    sigma: OptionalFloat = None,
+    weights: Annotated[Path | None, optional("PATH", name="srresnet")] = None,
     preset: Preset = "fast",
-    steps: int | None = None,
+    steps: OptionalInt = None,
     seed: int = 0,
-    pictures: Path | None = None,
-    json: Path | None = None,
-    force: bool = False,
-    quiet: bool = False,
+    pictures: OptionalPath = None,
+    json: OptionalPath = None,
+    force: Flag = False,
+    quiet: Flag = False,
 ):
     """Restore a picture by several methods, and draw all results into one figure.
 
@@ -114,11 +124,8 @@ def compare(
 
 
 def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> None:
-    side = min(shape[:2])
-    if task == "super-resolve" and not 2 <= factor <= side:
-        raise ValueError(
-            f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
-        )
+    if task == "super-resolve":
+        checks.factor(factor, min(shape[:2]))
     checks.sigma(sigma)
     if trained and trained[0].factor != factor:
         raise ValueError(

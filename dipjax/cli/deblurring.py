@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,18 @@ from dipjax import blind as unknown
 from dipjax import images, kernels, tasks
 from dipjax import light as lights
 from dipjax.cli import checks
-from dipjax.cli.options import COMMON, Options, Output, Polish, check_files
+from dipjax.cli.options import (
+    COMMON,
+    Flag,
+    OptionalFloat,
+    OptionalInt,
+    OptionalPath,
+    Options,
+    Output,
+    check_files,
+    optional,
+    tell_unused,
+)
 from dipjax.cli.restoring import restore
 from dipjax.images import Picture
 from dipjax.light import Asked
@@ -26,15 +37,15 @@ TOLD, CUT = 0.2, 0.1  # of the brightest entry what is told; of all what is cut 
 def deblur(
     input: Positional[Path],
     output: Output,
-    kernel: Path | None = None,
-    gaussian: float | None = None,
-    disc: float | None = None,
-    motion: tuple[float, float] | None = None,
-    blind: int | None = None,
-    kernel_output: Path | None = None,
+    kernel: OptionalPath = None,
+    gaussian: OptionalFloat = None,
+    disc: OptionalFloat = None,
+    motion: Annotated[tuple[float, float] | None, optional("LENGTH ANGLE")] = None,
+    blind: OptionalInt = None,
+    kernel_output: OptionalPath = None,
     light: Asked = "auto",
-    sigma: float | None = None,
-    polish: Polish = True,
+    sigma: OptionalFloat = None,
+    polish: Flag = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Sharpen a picture that is blurred alike all over. Give one of the five kernels.
@@ -60,6 +71,7 @@ def deblur(
     """
     picture = images.load_picture(input)
     checks.sigma(sigma)
+    tell_unused(sigma, polish and common.preset != "paper", common.quiet)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
     see = blur_of(picture, (h, w), **given, light=light, quiet=common.quiet)

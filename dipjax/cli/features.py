@@ -11,7 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from dipjax import features, figures, images, report
 from dipjax.cli import networks
-from dipjax.cli.options import Output
+from dipjax.cli.options import Flag, OptionalFloat, OptionalInt, OptionalPath, Output, optional
 from dipjax.features import FeatureError, Network, inversion
 from dipjax.images import Picture
 from dipjax.watch import Watch, total
@@ -22,11 +22,11 @@ Array = jax.Array
 def invert(
     input: Positional[Path],
     output: Output,
-    layer: tuple[str, ...],
+    layer: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")],
     common: OmitArgPrefixes[networks.ToInvert],
-    together: bool = False,
-    gram: bool = False,
-    figure: Path | None = None,
+    together: Flag = False,
+    gram: Flag = False,
+    figure: OptionalPath = None,
 ):
     """Find a picture with the same activations as the input, in a layer of a network.
 
@@ -86,11 +86,11 @@ def invert(
 def activate(
     output: Output,
     common: OmitArgPrefixes[networks.ToActivate],
-    class_: Annotated[str | None, arg(name="class")] = None,
-    layer: str | None = None,
-    unit: int | None = None,
-    window: int | None = None,
-    target: float | None = None,
+    class_: Annotated[str | None, optional("NAME", name="class")] = None,
+    layer: Annotated[str | None, optional("NAME")] = None,
+    unit: OptionalInt = None,
+    window: OptionalInt = None,
+    target: OptionalFloat = None,
 ):
     """Make a picture that a class or a unit of a network likes best.
 

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from dipjax import features, figures, images, report, tasks
 from dipjax.cli import checks
-from dipjax.cli.options import Output
+from dipjax.cli.options import Flag, OptionalInt, OptionalPath, Output
 from dipjax.cli.restoring import whole
 from dipjax.restoration import Restoration
 from dipjax.tasks.impedance import KINDS, targets
@@ -26,11 +26,11 @@ def impedance(
     output: Output,
     size: int = 128,
     preset: Literal["fast", "paper"] = "fast",
-    steps: int | None = None,
+    steps: OptionalInt = None,
     seed: int = 0,
-    json: Path | None = None,
-    force: bool = False,
-    quiet: bool = False,
+    json: OptionalPath = None,
+    force: Flag = False,
+    quiet: Flag = False,
 ):
     """Draw how soon the network learns a picture, and how late what is noise.
 

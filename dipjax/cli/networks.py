@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dipjax import features, figures
 from dipjax.cli import checks
-from dipjax.cli.options import PLAIN
+from dipjax.cli.options import PLAIN, Flag, OptionalInt, OptionalPath
 from dipjax.features import Network
 
 Name = Literal[
@@ -32,8 +32,8 @@ class Options:
     Attributes:
         network: whose activations.
         weights: a .safetensors, .npz or .pth file; downloaded once if not given.
-        size: height and width of the picture; 128, or for paper and appendix what the network was
-            made for.
+        size: height and width of the picture; 128, or what the network was made for where the
+            preset is as published.
         preset: the settings of the fit.
         steps: of each fit, in place of the preset's.
         seed: of all randomness; the same seed gives the same picture.
@@ -43,14 +43,14 @@ class Options:
     """
 
     network: Name
-    weights: Path | None = None
-    size: int | None = None
+    weights: OptionalPath = None
+    size: OptionalInt = None
     preset: str = "fast"
-    steps: int | None = None
+    steps: OptionalInt = None
     seed: int = 0
-    json: Path | None = None
-    force: bool = False
-    quiet: bool = False
+    json: OptionalPath = None
+    force: Flag = False
+    quiet: Flag = False
 
 
 @dataclass(frozen=True)

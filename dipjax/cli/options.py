@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,17 @@ PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what is made, and n
 
 Preset = Literal["fast", "best", "paper"]
 Output = Annotated[Path, arg(aliases=["-o"])]
-Polish = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
+Flag = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
+
+
+def optional(metavar: str, **more: Any) -> Any:
+    """What may be left out, which the help would call {None}|PATH, by default None."""
+    return arg(metavar=metavar, help_behavior_hint="", **more)
+
+
+OptionalPath = Annotated[Path | None, optional("PATH")]
+OptionalInt = Annotated[int | None, optional("INT")]
+OptionalFloat = Annotated[float | None, optional("FLOAT")]
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,17 @@ class Options:
     """
 
     preset: Preset = "fast"
-    steps: int | None = None
+    steps: OptionalInt = None
     seed: int = 0
     members: int = 1
-    std: Path | None = None
-    reference: Path | None = None
-    figure: Path | None = None
-    json: Path | None = None
-    force: bool = False
-    tile: int | None = None
-    resume: Path | None = None
-    quiet: bool = False
+    std: OptionalPath = None
+    reference: OptionalPath = None
+    figure: OptionalPath = None
+    json: OptionalPath = None
+    force: Flag = False
+    tile: OptionalInt = None
+    resume: OptionalPath = None
+    quiet: Flag = False
 
 
 COMMON = Options()
@@ -114,6 +124,12 @@ def load_reference(path: Path | None, picture: Picture, factor: int = 1) -> Arra
             "(height, width, channels); they must agree"
         )
     return jnp.asarray(reference)
+
+
+def tell_unused(sigma: float | None, used: bool, quiet: bool) -> None:
+    """Of a level of noise that was given, and that nothing looks at."""
+    if sigma is not None and not used and not quiet:
+        print(f"--sigma {sigma:g} is not used: nothing here goes by the level of the noise")
 
 
 def check_size(path: Path, what: str, x: np.ndarray, picture: Picture) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 import jax
 
 from dipjax import images, tasks
-from dipjax.cli.options import PLAIN, Output
+from dipjax.cli.options import PLAIN, Flag, Output
 from dipjax.generators import Hourglass
 
 
@@ -17,7 +17,7 @@ def sample(
     depth: int = 5,
     skips: int = 4,
     seed: int = 0,
-    force: bool = False,
+    force: Flag = False,
 ):
     """Draw a picture from the prior: what a network with random weights says.
 

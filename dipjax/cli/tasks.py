@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import jax.numpy as jnp
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional
 
 from dipjax import compression, images, noise, tasks
 from dipjax import spectrum as spectra
@@ -14,11 +14,15 @@ from dipjax.cli import checks, deblurring
 from dipjax.cli.masking import known_pixels
 from dipjax.cli.options import (
     COMMON,
+    Flag,
+    OptionalFloat,
+    OptionalPath,
     Options,
     Output,
-    Polish,
     check_files,
     check_size,
+    optional,
+    tell_unused,
 )
 from dipjax.cli.restoring import restore
 from dipjax.objectives import TotalVariation
@@ -29,11 +33,11 @@ from dipjax.tasks.super_resolution import level as level_of
 def denoise(
     input: Positional[Path],
     output: Output,
-    sigma: float | None = None,
+    sigma: OptionalFloat = None,
     fidelity: Literal["auto", "l2", "l1", "huber"] = "auto",
     spectrum: Literal["auto", "white", "coloured"] = "auto",
     tv: float = 0.0,
-    polish: Polish = True,
+    polish: Flag = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Remove noise from a picture.
@@ -61,7 +65,9 @@ def denoise(
         if fidelity == "l1" and not common.quiet:
             print("salt and pepper: fitted by absolute differences")
     regularizer = tv * TotalVariation() if tv else None
-    known = sigma is not None or not tasks.finishes(fidelity, common.preset)
+    finished = tasks.finishes(fidelity, common.preset)
+    tell_unused(sigma, finished, common.quiet)
+    known = sigma is not None or not finished
     S = spectra.asked(spectrum, jnp.asarray(picture.colour), known=known)
     if S is not None and spectrum == "auto" and not common.quiet:
         print("coloured noise: neighbouring pixels err alike (--spectrum white: they do not)")
@@ -75,7 +81,7 @@ def denoise(
 def remove_jpeg_artifacts(
     input: Positional[Path],
     output: Output,
-    blind: bool = False,
+    blind: Flag = False,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Remove the blocks and ripples that JPEG leaves in a picture.
@@ -102,12 +108,12 @@ def remove_jpeg_artifacts(
 def inpaint(
     input: Positional[Path],
     output: Output,
-    mask: Path | None = None,
-    mask_alpha: bool = False,
-    mask_colour: Annotated[str | None, arg(aliases=["--mask-color"])] = None,
-    invert_mask: bool = False,
+    mask: OptionalPath = None,
+    mask_alpha: Flag = False,
+    mask_colour: Annotated[str | None, optional("COLOUR", aliases=["--mask-color"])] = None,
+    invert_mask: Flag = False,
     missing: tasks.Missing = "half",
-    polish: Polish = True,
+    polish: Flag = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Fill in the missing parts of a picture. Give one of the three masks.
@@ -141,8 +147,8 @@ def super_resolve(
     output: Output,
     factor: int = 4,
     kernel: Kernel = "lanczos2",
-    sigma: float | None = None,
-    polish: Polish = True,
+    sigma: OptionalFloat = None,
+    polish: Flag = True,
     common: OmitArgPrefixes[Options] = COMMON,
 ):
     """Enlarge a picture.
@@ -159,15 +165,13 @@ def super_resolve(
     """
     picture = images.load_picture(input)
     checks.sigma(sigma or None)
-    side = min(picture.colour.shape[:2])
-    if not 2 <= factor <= side:
-        raise ValueError(
-            f"--factor {factor}: must be from 2 to {side}, the smaller side of the input"
-        )
+    checks.factor(factor, min(picture.colour.shape[:2]))
     if common.tile is not None and common.tile < factor**2:
         raise ValueError(f"--tile {common.tile}: must be at least {factor**2}, the factor squared")
     check_files(output, picture, common, input, factor=factor)
-    if sigma is None and polish and common.preset != "paper":
+    polished = polish and common.preset != "paper"
+    tell_unused(sigma, polished, common.quiet)
+    if sigma is None and polished:
         sigma = level_of(jnp.asarray(picture.colour), picture.jpeg)
         if sigma and not common.quiet:
             what = "a JPEG file" if picture.jpeg else "noise, or steps of JPEG, are seen"

@@ -73,11 +73,14 @@ class Shelf:
 
     def read(self, i: int) -> np.ndarray | None:
         """A tile that is here; the relay goes on from the last that was made."""
-        if not (self.folder / f"{i}.npy").exists():
+        if not (file := self.folder / f"{i}.npy").exists():
             return None
         if (state := self._state(i)).exists():  # of the last tile that was fitted
             self.relay.file = state
-        return np.load(self.folder / f"{i}.npy")
+        try:
+            return np.load(file)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{str(file)!r}: is no tile, or not a whole one; delete it") from error
 
     def write(self, i: int, x: np.ndarray) -> None:
         """Keep a tile, and before it the state to go on from."""

@@ -1,6 +1,7 @@
 """The page itself, in gradio: fields, buttons and pictures."""
 
 import os
+import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -176,13 +177,12 @@ def serve(host: str, port: int, *, browser: bool) -> None:
     """Serve the page until Ctrl-C, and delete what it has kept.
 
     Raises:
-        ValueError: where gradio is not installed.
-        OSError: where the port is taken.
+        ValueError: where gradio is not installed, the port is taken, or the host is another's.
     """
     with tempfile.TemporaryDirectory(prefix="dipjax-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # is looked at when the page is made
         blocks = build(Path(folder))
-        print(f"dipjax: http://{host}:{port}, until Ctrl-C")
+        _check_free(host, port)
         blocks.launch(
             server_name=host,
             server_port=port,
@@ -191,7 +191,20 @@ def serve(host: str, port: int, *, browser: bool) -> None:
             show_error=True,
             quiet=True,
             footer_links=[],
+            prevent_thread_lock=True,
         )
+        print(f"dipjax: http://{host}:{port}, until Ctrl-C", flush=True)
+        blocks.block_thread()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise ValueError for an address that cannot be served, of which gradio has many words."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        advice = "taken, perhaps; give another --port, or --host"
+        raise ValueError(f"{host}:{port} cannot be served ({error.strerror}): {advice}") from error
 
 
 def _gradio() -> Any:
