@@ -203,8 +203,10 @@ def _check_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        advice = "taken, perhaps; give another --port, or --host"
-        raise ValueError(f"{host}:{port} cannot be served ({error.strerror}): {advice}") from error
+        reason = str(error.strerror).partition(" (")[0]  # Python adds what it attempted
+        raise ValueError(
+            f"{host}:{port} cannot be served ({reason}): give another --port, or --host"
+        ) from error
 
 
 def _gradio() -> Any:
