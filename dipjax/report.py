@@ -13,9 +13,10 @@ import jax
 import numpy as np
 
 import dipjax
-from dipjax import cache, images, metrics, presets
+from dipjax import cache, images, metrics
 from dipjax.guard import Guard
 from dipjax.objectives import Scaled
+from dipjax.optimizers import Named
 from dipjax.stopping import Tracker
 
 Array = jax.Array
@@ -51,9 +52,8 @@ def describe(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(value: Any) -> Any:
-    for name, optimizer in presets.OPTIMIZERS.items():
-        if value is optimizer:
-            return name
+    if isinstance(value, Named):
+        return value.name
     if isinstance(value, int | float | str):
         return value
     if type(value) is tuple:  # and nothing with names

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import codes, fitting, stopping
+from dipjax import codes, fitting, report, stopping
 from dipjax.generators import Hourglass, Positional
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Downsample, Identity, Mask
@@ -142,9 +142,19 @@ def test_equal_rates_are_one_optimiser():
     """By which a compiled fit is found again; a rate that is traced makes one of its own."""
     adam = dipjax.optimizers.adam
     assert adam(0.01) is adam(0.01) is dipjax.step.ADAM is not adam(0.02)
+    assert adam(np.float32(0.5)) is adam(0.5)
     params = jnp.ones(2)
     step = jax.jit(lambda rate: adam(rate).update(params, adam(1.0).init(params))[0])
     np.testing.assert_allclose(step(0.5), -0.5, rtol=1e-4)
+
+
+def test_an_optimiser_has_a_name_in_a_record():
+    adam, named = dipjax.optimizers.adam, dipjax.optimizers.named
+    fading = named("adam, fading", adam(optax.cosine_decay_schedule(0.01, 10)))
+    settings = {"a": adam(0.003), "b": fading, "c": optax.chain(fading, optax.sgd(1.0))}
+    names = report.describe(settings)
+    assert (names["a"], names["b"], names["c"][:8]) == ("adam(0.003)", "adam, fading", "Gradient")
+    assert [repr(optimizer) for optimizer in settings.values()][:2] == [names["a"], names["b"]]
 
 
 def test_own_loop_is_fit(key, objective):

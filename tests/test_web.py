@@ -193,7 +193,9 @@ def test_without_gradio(monkeypatch, capsys):
 def test_an_address_that_cannot_be_served():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ValueError, match=rf"127.0.0.1:{port} cannot be served \(Address[a-z ]*\): give"):
+        with pytest.raises(
+            ValueError, match=rf"127.0.0.1:{port} cannot be served \(Address[a-z ]*\): give"
+        ):
             page._check_free("127.0.0.1", port)
     with pytest.raises(ValueError, match=r"192.0.2.1:7860 cannot be served .*--host"):
         page._check_free("192.0.2.1", 7860)  # an address that nobody has (RFC 5737)

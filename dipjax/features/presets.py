@@ -15,22 +15,19 @@ from dipjax import codes
 from dipjax.generators import Pixels
 from dipjax.guard import Guard
 from dipjax.objectives import TotalVariation
-from dipjax.optimizers import adam, parameter_noise
-from dipjax.presets import OPTIMIZERS, TAPERED, Preset, paper_hourglass
+from dipjax.optimizers import adam, named, parameter_noise
+from dipjax.presets import TAPERED, Preset, paper_hourglass
 
 Array = jax.Array
 
-SHAKEN = OPTIMIZERS["adam(0.01) + parameter noise(1/50)"] = optax.chain(
-    adam(0.01), parameter_noise(1 / 50)
+# Made once: optax compares by identity, and so a compiled fit is found again.
+SHAKEN = named(
+    "adam(0.01) + parameter noise(1/50)", optax.chain(adam(0.01), parameter_noise(1 / 50))
 )
-
-FADING_ADAM = OPTIMIZERS["adam(0.01 -> 0.0005)"] = adam(
-    optax.cosine_decay_schedule(0.01, 2000, alpha=0.05)
+FADING_ADAM = named(
+    "adam(0.01 -> 0.0005)", adam(optax.cosine_decay_schedule(0.01, 2000, alpha=0.05))
 )
-
-LONG_ADAM = OPTIMIZERS["adam(0.01 -> 0.0002)"] = adam(
-    optax.cosine_decay_schedule(0.01, 4000, alpha=0.02)
-)
+LONG_ADAM = named("adam(0.01 -> 0.0002)", adam(optax.cosine_decay_schedule(0.01, 4000, alpha=0.02)))
 
 # Jitter of 10, 2 and 0.5 against a code of at most 0.1 (appendix of the inversion notebook).
 HEAVY = optax.piecewise_constant_schedule(10.0, {10_000: 0.2, 15_000: 0.25})
@@ -73,7 +70,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "paper": {
             **PUBLISHED,
             "generator": INVERSION,
-            "optimizer": OPTIMIZERS["adam(0.001)"],
+            "optimizer": adam(0.001),
             "jitter": 0.0,
         },
         "appendix": {
@@ -97,7 +94,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "paper": {
             **PUBLISHED,
             "generator": MAXIMISATION,
-            "optimizer": OPTIMIZERS["adam(0.001)"],
+            "optimizer": adam(0.001),
             "jitter": 0.03,
             "guard": NO_FALL,
         },
