@@ -10,7 +10,7 @@ from dipjax.fitting import fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
-from dipjax.presets import PRESETS, by_risk, enough
+from dipjax.presets import PRESETS, Preset, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
 from dipjax.spectrum import SIDE, asked, kernel, seen
@@ -81,18 +81,13 @@ def denoise(
     rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
     plain = regularizer is None and not {"code", "jitter"} & settings.keys()
     if rule == "risk" or (rule == "auto" and fidelity == "l2" and plain):
-        energy = _risk(y, s, S, fidelity)
         if regularizer is not None or "code" in settings:
             raise ValueError('stop="risk" has its own code and no regulariser: leave them out')
-        if polish and preset == "fast":
-            steps = min(PRESETS["denoise"]["fast"]["steps"], enough(y.shape))
-            settings = {"steps": steps, **settings}
-        settings = {"code": energy.code, **by_risk(y.shape), **settings}
+        energy, changes = _by_risk(y, s, S, fidelity, soon=polish and preset == "fast")
     else:
-        energy = data_term(Identity(), y, fidelity)
-        settings = {"stop": rule, **settings}
+        energy, changes = data_term(Identity(), y, fidelity), {"stop": rule}
     energy = energy if regularizer is None else energy + as_objective(regularizer)
-    result = fitted("denoise", key, energy, y.shape, preset, driver, settings)
+    result = fitted("denoise", key, energy, y.shape, preset, driver, {**changes, **settings})
     if polish and finishes(fidelity, preset):
         result = behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s, S))
     if clipped and finishes(fidelity, preset):
@@ -128,11 +123,17 @@ def _level(y: Array, sigma: float | None, S: Array | None) -> Array:
     return seen(y).level(y)
 
 
-def _risk(y: Array, s: Array, S: Array | None, fidelity: str | Fidelity) -> Risk:
-    """The estimate of the risk, for noise that is added to the picture."""
+def _by_risk(
+    y: Array, s: Array, S: Array | None, fidelity: str | Fidelity, soon: bool
+) -> tuple[Risk, Preset]:
+    """The estimate of the risk, for noise that is added, and what its fit changes in a preset."""
     if fidelity != "l2":
         raise ValueError(
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    return sure(y, s, None if S is None else kernel(S))
+    energy = sure(y, s, None if S is None else kernel(S))
+    changes = {"code": energy.code, **by_risk(y.shape)}
+    if soon:
+        changes["steps"] = min(PRESETS["denoise"]["fast"]["steps"], enough(y.shape))
+    return energy, changes
