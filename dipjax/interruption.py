@@ -21,9 +21,10 @@ def collected(caught: list[int], say: Callable[[str], None]) -> Iterator[None]:
         say("stopping, to save what there is; again to give up")
 
     held = signal.getsignal(signal.SIGINT)
-    if held is None or threading.current_thread() is not threading.main_thread():
-        # None is the handler of a program around Python, which could not be put back. To another
-        # thread nobody sends it.
+    elsewhere = threading.current_thread() is not threading.main_thread()
+    if elsewhere or held in (None, signal.SIG_IGN):
+        # To another thread nobody sends it. None is the handler of a program around Python, which
+        # could not be put back, and a script that runs us in the background has it ignored.
         yield
         return
     signal.signal(signal.SIGINT, handler)

@@ -101,9 +101,10 @@ def test_outside_a_notebook(capsys, monkeypatch):
     assert capsys.readouterr().out == "a picture\n"
 
 
-def test_a_handler_that_python_did_not_install_is_left_alone(monkeypatch):
-    """Python within a program in another language, whose handler it could not put back."""
-    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+@pytest.mark.parametrize("held", [None, signal.SIG_IGN])
+def test_a_handler_that_is_not_python_s_is_left_alone(monkeypatch, held):
+    """Python within another program, whose handler it could not put back, or in the background."""
+    monkeypatch.setattr(signal, "getsignal", lambda number: held)
     monkeypatch.setattr(signal, "signal", lambda *args: pytest.fail("it was replaced"))
     with collected([], print):
         pass
