@@ -136,9 +136,9 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
 def test_options_of_super_resolve_reach_the_task(folder):
     y, key = images.load("in.png"), jax.random.key(0)
     for option, settings in {
-        "": {},
+        "": {"sigma": 0.0},  # none is seen
         "--no-polish": {"polish": False},
-        "--kernel box": {"kernel": "box"},
+        "--kernel box": {"kernel": "box", "sigma": 0.0},
     }.items():
         line = "super-resolve in.png -o out.png --force --factor 2 --json out.json"
         assert run(f"{line} {option}") == 0
