@@ -136,13 +136,15 @@ def test_super_resolve_enlarges_alpha_too(folder, factor):
 def test_options_of_super_resolve_reach_the_task(folder):
     y, key = images.load("in.png"), jax.random.key(0)
     for option, settings in {
-        "": {"sigma": 0.0},  # none is seen
+        "": {},
         "--no-polish": {"polish": False},
-        "--kernel box": {"kernel": "box", "sigma": 0.0},
+        "--kernel box": {"kernel": "box"},
     }.items():
         line = "super-resolve in.png -o out.png --force --factor 2 --json out.json"
         assert run(f"{line} {option}") == 0
         asked = json.loads((folder / "out.json").read_text())["options"]
+        seen = tasks.seen(dipjax.super_resolve, y, **settings)["sigma"]
+        assert asked.pop("sigma", 0) == pytest.approx(float(seen))
         assert asked == {"factor": 2, "kernel": "lanczos2", "polish": True} | settings
         expected = dipjax.super_resolve(key, y, factor=2, **settings).image
         np.testing.assert_allclose(images.load("out.png"), expected, atol=1 / 255)
