@@ -207,11 +207,9 @@ def automatic(
 def by_risk(shape: tuple[int, ...]) -> Preset:
     """What a fit by the estimate of its risk changes in a preset, for images (H, W, C).
 
-    Jitter as strong as the noise, and a rule and an average that know how long the fit is: 64 x 64
-    pixels with strong noise are at their best after 60 steps, with little after 1400. Chosen on
-    kodim03, lena, peppers, bird, woman, flowers, three kinds of noise at three levels: small
-    pictures are often at their best where the estimate is still 0.1 or so, but where the noise is
-    thought too weak by a percent it never gets there.
+    Jitter as strong as the noise, and an average and a rule that know how long the fit is: 64 x 64 pixels with strong noise are at their best after 60 steps, with little after
+    1400. Chosen on kodim03, lena, peppers, bird, woman, flowers, three kinds of noise at three
+    levels: where the noise is thought too weak by a percent the estimate never gets to 0.
 
     Larger pictures are at their best later (of 256 x 256 pixels with noise of 50 after 570 steps or
     more), and are coarse for longer, when the fall of the risk may falter and a noise that is
@@ -219,10 +217,7 @@ def by_risk(shape: tuple[int, ...]) -> Preset:
     """
     side = max(1.0, math.sqrt(shape[0] * shape[1] / SMALL))  # in units of 64 pixels
     slowest, nothing = (round(min(early, 600)) for early in (60 * side**1.5, 150 * side))
-    stops = (
-        stopping.inflection(warmup=slowest),
-        stopping.zero_crossing(slack=0.1 / side**2, warmup=nothing),
-    )
+    stops = stopping.inflection(warmup=slowest), stopping.zero_crossing(warmup=nothing)
     return {
         "jitter": 1.0,
         "decay": stopping.growing,

@@ -55,11 +55,12 @@ def average(decay: Decay = 0.99) -> Tracker:
 
 
 def growing(step: Array) -> Array:
-    """The decay of an average over a part of the run: the last iterate has the weight `6 / t`.
+    """The decay of an average over the run so far, in which `x_s` has a weight of `2 s / t^2`.
 
-    That of `x_s` after `t` steps is about `(s / t)^5` of it, however long the run.
+    However long the run, the coarse iterates of its start count for little, and the average is at
+    its best late and turns bad slowly.
     """
-    return step / (step + 5)
+    return step / (step + 1)
 
 
 class WindowedAverage(NamedTuple):

@@ -35,35 +35,30 @@ def discrepancy(limit: float = 1.0, decay: float = 0.9) -> Tracker:
     """
     if not limit > 0:
         raise ValueError(f"limit must be positive, not {limit}")
-    return _discrepancy(float(limit), 0.0, 0, checked_decay(decay), Reason.DISCREPANCY)
+    return _discrepancy(float(limit), 0, checked_decay(decay), Reason.DISCREPANCY)
 
 
 @tracker
-def zero_crossing(slack: float = 0.0, warmup: int = 200, decay: float = 0.9) -> Tracker:
+def zero_crossing(warmup: int = 200, decay: float = 0.9) -> Tracker:
     """Stop when the estimated risk has fallen to nothing: less than no error is none at all.
 
-        mean_t R(x_t) <= slack_t,    R = E for the energies of `dipjax.risk`
+        mean_t R(x_t) <= 0,    R = E for the energies of `dipjax.risk`
 
     A fit that minimises an estimate of its risk learns at last the estimate's own noise, and
-    falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3). A small picture,
-    which the params know by heart sooner, is at its best before: `slack_t` is 0 until the end of
-    the warm-up and `slack` from its double on, a straight line between.
+    falls below the least that a risk can be (Jo et al., ICCV 2021, sec. 4.3).
 
     Args:
-        slack: of the risk, in units of the noise's energy.
         warmup: steps before the risk counts: where the noise is thought too strong, smooth pictures
             are below zero while the average still holds the first iterates.
         decay: of the moving mean, in [0, 1).
 
     Raises:
-        ValueError: for another decay, or a slack that is negative.
+        ValueError: for another decay.
     """
-    if not slack >= 0:
-        raise ValueError(f"slack must not be negative, not {slack}")
-    return _discrepancy(0.0, float(slack), int(warmup), checked_decay(decay), Reason.RISK)
+    return _discrepancy(0.0, int(warmup), checked_decay(decay), Reason.RISK)
 
 
-def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Reason) -> Tracker:
+def _discrepancy(limit: float, warmup: int, decay: float, why: Reason) -> Tracker:
     def init(image: Array) -> Discrepancy:
         zero = jnp.zeros((), image.dtype)
         return Discrepancy(zero, zero, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
@@ -72,8 +67,7 @@ def _discrepancy(limit: float, slack: float, warmup: int, decay: float, why: Rea
         weight = decay * state.weight + 1
         loss = state.loss + (info.loss - state.loss) / weight
         step = state.step + 1
-        late = jnp.clip((step - warmup) / max(warmup, 1), 0, 1).astype(loss.dtype)
-        return Discrepancy(loss, weight, step, (loss <= limit + slack * late) & (step > warmup))
+        return Discrepancy(loss, weight, step, (loss <= limit) & (step > warmup))
 
     return Tracker(init, update, why)
 
@@ -92,7 +86,7 @@ class Inflection(NamedTuple):
 
 
 @tracker
-def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Tracker:
+def inflection(fraction: float = 0.25, warmup: int = 60) -> Tracker:
     """Stop behind the slowest fall of the energy, for the energies of `dipjax.risk`.
 
         D_t = m_2,t - m_8,t  ~  -dE / dlog t,    m_c,t = m_c,t-1 + min(c / t, 1) (E_t - m_c,t-1)
@@ -105,9 +99,8 @@ def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Track
     count of steps.
 
     Args:
-        fraction: the fit stops when no slower fall has come for `fraction * t - less` steps, and
-            for 10 at least, `t` being the step of the slowest so far.
-        less: steps.
+        fraction: the fit stops when no slower fall has come for `fraction * t` steps, and for 10 at
+            least, `t` being the step of the slowest so far.
         warmup: steps before the fall counts.
 
     Raises:
@@ -139,7 +132,7 @@ def inflection(fraction: float = 0.3, less: int = 20, warmup: int = 60) -> Track
             at,
             setbacks,
             step,
-            (at > 0) & (step - at >= jnp.maximum(fraction * at - less, 10)),
+            (at > 0) & (step - at >= jnp.maximum(fraction * at, 10)),
         )
 
     return Tracker(init, update, Reason.RISK)
