@@ -207,9 +207,10 @@ def automatic(
 def by_risk(shape: tuple[int, ...]) -> Preset:
     """What a fit by the estimate of its risk changes in a preset, for images (H, W, C).
 
-    Jitter as strong as the noise, and an average and a rule that know how long the fit is: 64 x 64 pixels with strong noise are at their best after 60 steps, with little after
-    1400. Chosen on kodim03, lena, peppers, bird, woman, flowers, three kinds of noise at three
-    levels: where the noise is thought too weak by a percent the estimate never gets to 0.
+    Jitter as strong as the noise, and an average and a rule that know how long the fit is: 64 x 64
+    pixels with strong noise are at their best after 60 steps, with little after 1400. Chosen on
+    kodim03, lena, peppers, bird, woman, flowers, three kinds of noise at three levels: where the
+    noise is thought too weak by a percent the estimate never gets to 0.
 
     Larger pictures are at their best later (of 256 x 256 pixels with noise of 50 after 570 steps or
     more), and are coarse for longer, when the fall of the risk may falter and a noise that is

@@ -111,7 +111,7 @@ def test_rules_of_rules_without_an_image(images):
 
 
 def test_a_growing_average_is_over_all_of_the_run(images):
-    """`d_t = t / (t + 1)`: the weight of `x_s`, counted from 1, is the product of those after it."""
+    """`d_t = t / (t + 1)`: the weight of an iterate is the product of the decays after it."""
     state = run(stopping.average(stopping.growing), images)
     t = len(images)
     weights = 2 * np.arange(1, t + 1) / (t * (t + 1))
