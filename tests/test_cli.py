@@ -309,6 +309,13 @@ def test_sample(folder):
     assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
 
 
+def test_a_sample_that_memory_has_no_room_for(folder, capsys, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**20)
+    assert run("sample -o out.png --height 40 --width 50 --depth 2") == 2
+    assert "50 x 40 needs 0.0 GiB, 0.0 GiB are free: make it smaller" in capsys.readouterr().err
+    assert not (folder / "out.png").exists()
+
+
 def test_depth_and_grey_are_kept(folder):
     images.save("deep.png", PIXELS[..., :1], depth=16)
     assert run("denoise deep.png -o out.png") == 0

@@ -4,9 +4,10 @@ from typing import Literal
 
 import jax
 
-from dipjax import images, tasks
+from dipjax import images, memory, tasks
 from dipjax.cli.options import PLAIN, Flag, Output
 from dipjax.generators import Hourglass
+from dipjax.tasks.sampling import needs
 
 
 def sample(
@@ -41,6 +42,10 @@ def sample(
             raise ValueError(f"--{name} {value}: must be from {low} to {high}")
     images.check_target(output, overwrite=force, picture=PLAIN)
     generator = Hourglass(channels=channels, widths=(128,) * depth, skips=skips)
-    key = jax.random.key(seed)
-    x = tasks.sample(key, (height, width, channels), generator=generator)
+    key, shape = jax.random.key(seed), (height, width, channels)
+    need, free = needs(key, shape, generator=generator), memory.free_memory()
+    if need > free:
+        words = f"{width} x {height} needs {memory.gib(need)}, {memory.gib(free)} are free"
+        raise MemoryError(f"{words}: make it smaller")
+    x = tasks.sample(key, shape, generator=generator)
     images.save(output, x, overwrite=force)

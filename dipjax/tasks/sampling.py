@@ -48,6 +48,15 @@ def sample(
     return image
 
 
+def needs(
+    key: Array, shape: tuple[int, int, int], *, generator: Any, code: Code | Array = codes.uniform
+) -> int:
+    """The bytes that `sample` works with, as its compiler says; nothing is computed."""
+    z, key, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
+    plan = _said.program().lower(key, z, generator).compile().memory_analysis()
+    return plan.temp_size_in_bytes + plan.output_size_in_bytes + plan.argument_size_in_bytes
+
+
 @partial(compiled, static_argnames="generator")
 def _said(key: Array, z: Array, generator: Any) -> Array:
     """What it says unasked."""
