@@ -72,7 +72,7 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
         raise ValueError(f"shape must be (H, W, C) of an image, not {shape}")
     code_key, params_key, key = jax.random.split(one_key(key), 3)
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
-    if z.ndim == 2:  # a generator of yours may take one that is no image at all
+    if z.shape == shape[:2]:  # and nothing else, that a generator of yours may take
         raise ValueError(f"code of shape {z.shape}: must be (H, W, channels)")
     if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
         raise ValueError("the code has values that are infinite or no number")

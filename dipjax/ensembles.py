@@ -104,7 +104,7 @@ def ensemble(
 
     Raises:
         ValueError: before any step, for no members, an unknown `how`, axes that the data do
-            not have or that disagree, and what a task refuses of any member's data.
+            not have or that disagree, several keys, and what a task refuses of any member's data.
         TypeError: for a key that is not one of `jax.random`.
         FitError: when no member is left.
     """

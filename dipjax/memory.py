@@ -69,6 +69,7 @@ def estimate_memory(
     Raises:
         ValueError: for a shape that is not (H, W, C), or that the generator does not make, and for
             no members.
+        TypeError: for members that are no whole number.
     """
     if whole(members, "members") < 1:
         raise ValueError(f"members must be at least 1, not {members}")

@@ -126,11 +126,11 @@ def level_by_colour(y: ArrayLike) -> Array:
         y: a picture in [0, 1], of at least 3 x 3 pixels.
 
     Raises:
-        ValueError: for a picture of another shape or range.
+        ValueError: for a picture of another shape.
     """
     y = images.check(y)
     if y.shape[-1] != 3:
-        raise ValueError(f"a picture of shape {y.shape}: of other than 3 channels take level()")
+        raise ValueError(f"a picture of shape {y.shape} has not 3 channels: use noise.level")
     return _levels(y @ jnp.asarray(DIFFERENCES, y.dtype), 1)[1][0]
 
 

@@ -13,10 +13,10 @@ from jax.flatten_util import ravel_pytree
 Array = jax.Array
 
 
-class Named(optax.GradientTransformation):
+class Named(optax.GradientTransformationExtraArgs):
     """An optimiser of optax, and what a record of a fit calls it."""
 
-    name: str
+    name: str = "an optimiser"
 
     def __repr__(self) -> str:
         return self.name
@@ -24,7 +24,7 @@ class Named(optax.GradientTransformation):
 
 def named(name: str, optimizer: optax.GradientTransformation) -> Named:
     """The same optimiser under a name. optax knows none, and prints two functions."""
-    result = Named(*optimizer)
+    result = Named(*optax.with_extra_args_support(optimizer))
     result.name = name
     return result
 

@@ -34,7 +34,7 @@ from dipjax import cache, clipping, metrics, noise, polish, presets, risk, stopp
 
 PART = 100
 KINDS = ("gaussian", "poisson", "speckle")
-AVERAGES = (*DECAYS, stopping.growing)
+AVERAGES = (*DECAYS, stopping.growing())
 TRACKERS = [stopping.average(decay) for decay in AVERAGES]
 HALVES = {"chosen": CHOSEN_ON, "others": OTHERS}
 

@@ -155,6 +155,17 @@ def test_an_optimiser_has_a_name_in_a_record():
     names = report.describe(settings)
     assert (names["a"], names["b"], names["c"][:8]) == ("adam(0.003)", "adam, fading", "Gradient")
     assert [repr(optimizer) for optimizer in settings.values()][:2] == [names["a"], names["b"]]
+    assert repr(jax.tree.map(lambda fn: fn, adam(0.003)))  # another, of which no name is known
+
+
+def test_a_named_optimiser_gets_what_it_asks_for(key, objective):
+    """A line search, the value and its function."""
+    named = dipjax.optimizers.named("a line search", optax.lbfgs())
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        fit(key, objective, optimizer=named),
+        fit(key, objective, optimizer=optax.lbfgs()),
+    )
 
 
 def test_own_loop_is_fit(key, objective):

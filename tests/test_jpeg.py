@@ -172,8 +172,9 @@ def test_a_file_of_other_channels_is_refused_before_a_fit(key):
 
 
 def test_what_is_no_compression(key):
-    with pytest.raises(ValueError, match='jpeg must be a Jpeg, "auto" or None, not 75'):
-        dipjax.remove_jpeg_artifacts(key, jnp.zeros((16, 16, 3)), jpeg=75)
+    for jpeg in (75, "75", np.ones((8, 8))):
+        with pytest.raises(ValueError, match='jpeg must be a Jpeg, "auto" or None, not'):
+            dipjax.remove_jpeg_artifacts(key, jnp.zeros((16, 16, 3)), jpeg=jpeg)
 
 
 def test_light_is_what_a_grey_picture_shows(key):

@@ -117,8 +117,13 @@ def test_another_measurement_or_weight_compiles_nothing(x):
 def test_bad_arguments(x):
     with pytest.raises(ValueError, match="fidelity must be one of"):
         data_term(Identity(), x, "l3")
-    with pytest.raises(ValueError, match="or a function, not None"):
-        data_term(Identity(), x, None)
+    for fidelity in (None, ["l2"], x):
+        with pytest.raises(ValueError, match="or a function, not"):
+            data_term(Identity(), x, fidelity)
+    with pytest.raises(ValueError, match="NaN"):  # of what is known where all else is traced
+        jax.jit(data_term(Identity(), np.full(SHAPE, np.nan)))(x)
+    with pytest.raises(ValueError, match="NaN"):
+        jax.jit(lambda x: data_term(Identity(), np.full(SHAPE, np.nan))(x))(x)
     with pytest.raises(TypeError, match="operator None: must be"):
         data_term(None, x)
     with pytest.raises(ValueError, match="measurements of shape"):

@@ -124,6 +124,9 @@ def test_a_function_takes_part_in_a_composition(key):
     np.testing.assert_array_equal((jnp.abs @ D)(x), jnp.abs(D(x)))
     with pytest.raises(TypeError, match="operator 3: must be one of"):
         D @ 3
+    for product in (lambda: D @ x, lambda: x @ D, lambda: np.asarray(x) @ D):
+        with pytest.raises(TypeError, match=r"operator of shape \(8, 8, 1\).*A\(x\) applies"):
+            product()
 
 
 def test_lists_are_taken_for_arrays(key):
@@ -131,7 +134,9 @@ def test_lists_are_taken_for_arrays(key):
     rows = [[1.0, 0.0], [0.0, 1.0]]
     np.testing.assert_array_equal(Mask(rows)(x), Mask(jnp.array(rows))(x))
     np.testing.assert_array_equal(Blur(rows)(x), Blur(jnp.array(rows))(x))
-    assert Blur(rows).domain((1, 1, 1)) == (2, 2, 1)
+    assert len(jax.tree.leaves(Mask(rows))) == 1
+    u = jnp.ones((1, 1, 1))
+    np.testing.assert_array_equal(jax.jit(lambda A, u: A.T(u))(Blur(rows), u), Blur(rows).T(u))
 
 
 @pytest.mark.parametrize("make", [lambda: Downsample(2), lambda: Lambda(lambda x: x[::2, ::3])])

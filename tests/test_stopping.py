@@ -1,6 +1,7 @@
 """Trackers against their formulas, on made-up iterates with a known minimum."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -58,7 +59,7 @@ def test_equal_settings_are_one_tracker_that_says_what_they_are():
     either = stopping.any_of(rule, stopping.never())
     assert either is stopping.any_of(rule, stopping.never())
     assert repr(either) == f"any_of(rules=({rule!r}, never()))"
-    assert repr(stopping.average(stopping.growing)) == "average(decay=growing)"
+    assert repr(stopping.average(stopping.growing())) == "average(decay=growing(1))"
     assert repr(stopping.Tracker(*rule[:2])) == "Tracker"
 
 
@@ -110,13 +111,18 @@ def test_rules_of_rules_without_an_image(images):
     assert stopping.estimate(none.init(image), average) is average
 
 
-def test_a_growing_average_is_over_all_of_the_run(images):
-    """`d_t = t / (t + 1)`: the weight of an iterate is the product of the decays after it."""
-    state = run(stopping.average(stopping.growing), images)
-    t = len(images)
-    weights = 2 * np.arange(1, t + 1) / (t * (t + 1))
-    expected = np.tensordot(weights, np.asarray(images), 1)
+@pytest.mark.parametrize("power", [1, 3])
+def test_a_growing_average_is_over_all_of_the_run(images, power):
+    """`d_t = t / (t + p)`: the weight of an iterate is the product of the decays after it."""
+    state = run(stopping.average(stopping.growing(power)), images)
+    weights = np.array([math.comb(s + power, power) for s in range(len(images))], float)
+    expected = np.tensordot(weights / weights.sum(), np.asarray(images), 1)
     np.testing.assert_allclose(state.mean[-1], expected, rtol=1e-4)
+    np.testing.assert_allclose(state.weight[-1], (len(images) + power) / (power + 1), rtol=1e-4)
+    assert stopping.growing(power) is stopping.growing(np.int32(power))
+    assert (stopping.growing() is stopping.growing(power)) == (power == 1)
+    with pytest.raises(ValueError, match="power must be at least 1, not 0"):
+        stopping.growing(0)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
@@ -209,10 +215,15 @@ def test_rules_are_patient(key):
 
 
 def test_zero_crossing_waits_for_the_end_of_its_warm_up(images):
-    losses = jnp.where(jnp.arange(20) < 3, -1.0, jnp.linspace(2, -2, 20))
-    state = run(stopping.zero_crossing(warmup=5, decay=0.0), images, losses)
-    assert int(jnp.argmax(state.stop)) == 10  # the first below 0 behind it
-    assert int(jnp.argmax(run(stopping.zero_crossing(warmup=0), images, losses).stop)) == 0
+    def stops(losses, **options):
+        return np.flatnonzero(run(stopping.zero_crossing(**options), images, losses).stop)
+
+    below = jnp.full(20, -1.0)
+    assert stops(below, warmup=5).tolist() == list(range(5, 20))
+    assert stops(below, warmup=0).tolist() == list(range(20))
+    falls = jnp.linspace(2, -2, 20)
+    assert stops(falls, warmup=5, decay=0.0)[0] == 10  # the first below 0
+    assert stops(falls, warmup=5, decay=0.5)[0] == 11  # the mean is later
 
 
 @pytest.mark.parametrize(("scale", "level"), [(1, 0.0), (1, 5.0), (4, -0.3)])

@@ -562,6 +562,11 @@ def test_bad_measurements(key, x, mask):
         dipjax.reconstruct(key, jnp.full_like(x, jnp.nan), Mask(mask))
 
 
+def test_a_kernel_may_be_a_list_of_what_is_traced(key, x):
+    task = jax.jit(lambda a: dipjax.deblur(key, x, [[a, a]], light="stored", **TINY).image)
+    assert jnp.isfinite(task(0.5)).all()
+
+
 def test_bad_kernel(key, x):
     with pytest.raises(ValueError, match="must not be larger"):
         dipjax.deblur(key, x, jnp.ones((9, 9)))

@@ -1,5 +1,6 @@
 """The program `dipjax`: its commands, and how it ends."""
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ app = tyro.extras.SubcommandApp()
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """A command of the program, and in its help each argument's words without their line breaks."""
-    function.__doc__ = re.sub(r"\n {12}", " ", function.__doc__ or "")
+    function.__doc__ = re.sub(r"\n {8}", " ", inspect.cleandoc(function.__doc__ or ""))
     return app.command(function)
 
 

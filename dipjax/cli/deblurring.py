@@ -71,11 +71,11 @@ def deblur(
     """
     picture = images.load_picture(input)
     checks.sigma(sigma)
-    tell_unused(sigma, polish and common.preset != "paper", common.quiet)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
     see = blur_of(picture, (h, w), **given, light=light, quiet=common.quiet)
     check_files(output, picture, common, input, kernel, also=kernel_output)
+    tell_unused(sigma, polish and common.preset != "paper", common.quiet)
     k, found = see(jnp.asarray(picture.colour))
     if light == "auto" and found == "linear" and not common.quiet:
         print("light was blurred, as by a lens (--light stored: the values of the file were)")

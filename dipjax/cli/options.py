@@ -19,7 +19,8 @@ PLAIN = Picture(np.zeros((1, 1, 3), np.float32), None, 8)  # what is made, and n
 
 Preset = Literal["fast", "best", "paper"]
 Output = Annotated[Path, arg(aliases=["-o"])]
-Flag = Annotated[bool, arg(help_behavior_hint="")]  # the default of --no-polish reads as its own
+# A switch: its name says what it does, and of --no-polish the default would be read as its own.
+Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
 def optional(metavar: str, **more: Any) -> Any:

@@ -43,7 +43,7 @@ def sample(
     images.check_target(output, overwrite=force, picture=PLAIN)
     generator = Hourglass(channels=channels, widths=(128,) * depth, skips=skips)
     key, shape = jax.random.key(seed), (height, width, channels)
-    need, free = needs(key, shape, generator=generator), memory.free_memory()
+    need, free = needs(key, shape, generator), memory.free_memory()
     if need > free:
         words = f"{width} x {height} needs {memory.gib(need)}, {memory.gib(free)} are free"
         raise MemoryError(f"{words}: make it smaller")

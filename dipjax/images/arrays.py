@@ -10,6 +10,8 @@ from jax import lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from dipjax.compiler import traced
+
 WHITE = {"uint8": 255, "uint16": 65535}
 """The sample that means 1.0, by integer type; other integers have no agreed white."""
 
@@ -67,6 +69,8 @@ def array(given: Any, name: str) -> np.ndarray | jax.Array:
     """
     if isinstance(given, jax.Array):
         return given
+    if hasattr(given, "__jax_array__") or traced(given):  # such as a list of what is traced
+        return jnp.asarray(given)
     if isinstance(given, str | os.PathLike):
         words = "not an array; dipjax.images.load reads a file"
         raise ImageError(f"{name} is {os.fspath(given)!r}, {words}")
@@ -76,8 +80,9 @@ def array(given: Any, name: str) -> np.ndarray | jax.Array:
         x = np.asarray(given)
     except ValueError as error:
         raise ImageError(f"{name} is a list of parts that differ in shape, not an array") from error
-    if x.dtype == object:
-        raise ImageError(f"{name} is {given!r:.40}, not an array")
+    if x.dtype.kind in "OSU":
+        what = given if x.ndim == 0 else f"a {type(given).__name__} of {x.dtype.type.__name__}"
+        raise ImageError(f"{name} is {what}, not an array of numbers")
     return x.astype(x.dtype.newbyteorder("="), copy=False)  # FITS files have another
 
 

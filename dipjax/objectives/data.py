@@ -76,9 +76,10 @@ def data_term(
 
     Raises:
         ValueError: for an unknown fidelity, or a measurement of integers or with NaN.
+        TypeError: for an operator that cannot be called.
     """
     if not callable(fidelity):
-        if fidelity not in FIDELITIES:
+        if not isinstance(fidelity, str) or fidelity not in FIDELITIES:
             raise ValueError(
                 f"fidelity must be one of {tuple(FIDELITIES)} or a function, not {fidelity!r}"
             )
@@ -88,9 +89,11 @@ def data_term(
 
 def _measurement(y: Array) -> Array:
     """`y` as an array of floats; its values are looked at only where there are some."""
-    y = jnp.asarray(images.array(y, "the measurement"))
-    if not isinstance(y, Tracer) and not np.isfinite(np.asarray(y)).all():
+    given = images.array(y, "the measurement")
+    # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
+    if not isinstance(given, Tracer) and not np.isfinite(np.asarray(given)).all():
         raise ValueError("the measurement has NaN or infinite values: mask them out")
+    y = jnp.asarray(given)
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         raise ValueError(f"the measurement is {y.dtype}: convert it to floats on the image's scale")
     return y

@@ -24,6 +24,8 @@ class Operator:
     `domain`, and its adjoint needs no call before.
     """
 
+    __array_ufunc__ = None  # NumPy leaves `array @ A` to us, and we say what is wrong with it
+
     def forward(self, x: Array) -> Array:
         """The measurement of the image `x` (H, W, C)."""
         raise NotImplementedError
@@ -53,6 +55,12 @@ class Operator:
     def __rmatmul__(self, other: Callable[[Array], Array]) -> "Compose":
         """The same, where `A` is a function."""
         return Compose(as_operator(other), self)
+
+
+def list_as_array(operator: Operator, name: str) -> None:
+    """What was given as a list is an array from the start: else each number of it were a leaf."""
+    if isinstance(value := getattr(operator, name), list):
+        object.__setattr__(operator, name, jnp.asarray(value))
 
 
 def check_image(x: Array) -> Array:
@@ -95,7 +103,9 @@ def as_operator(fn: "Operator | Callable[[Array], Array]") -> Operator:
         TypeError: for what cannot be called.
     """
     if not callable(fn):
-        raise TypeError(f"operator {fn!r}: must be one of dipjax.operators, or a function")
+        what = f"of shape {fn.shape}" if hasattr(fn, "shape") else f"{fn!r:.40}"
+        words = "must be one of dipjax.operators, or a function; A(x) applies one to an image"
+        raise TypeError(f"operator {what}: {words}")
     return fn if isinstance(fn, Operator) else Lambda(fn)
 
 

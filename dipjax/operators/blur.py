@@ -4,9 +4,8 @@ from typing import Literal, get_args
 
 import flax.struct
 import jax.numpy as jnp
-import numpy as np
 
-from dipjax.operators.base import Array, Operator, Shape, check_image
+from dipjax.operators.base import Array, Operator, Shape, check_image, list_as_array
 
 Border = Literal["valid", "edge", "reflect", "wrap"]
 
@@ -38,12 +37,13 @@ class Blur(Operator):
     def __post_init__(self):
         if self.border not in get_args(Border):
             raise ValueError(f"border must be one of {get_args(Border)}, not {self.border!r}")
+        list_as_array(self, "kernel")
 
     def forward(self, x: Array) -> Array:
-        x, k = check_image(x), jnp.asarray(self.kernel)
-        if k.ndim != 2:
-            raise ValueError(f"kernel must be (h, w), not of shape {k.shape}")
-        h, w = k.shape
+        x = check_image(x)
+        if jnp.ndim(self.kernel) != 2:
+            raise ValueError(f"kernel must be (h, w), not of shape {jnp.shape(self.kernel)}")
+        h, w = self.kernel.shape
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # an FFT knows no other
         if self.border != "valid":
             around = (((h - 1) // 2, h // 2), ((w - 1) // 2, w // 2), (0, 0))
@@ -51,12 +51,12 @@ class Blur(Operator):
         size = x.shape[:2]
         if h > size[0] or w > size[1]:
             raise ValueError(f"kernel of shape {(h, w)} is larger than an image of {x.shape}")
-        k = jnp.fft.rfft2(k.astype(x.dtype), size)[..., None]
+        k = jnp.fft.rfft2(self.kernel.astype(x.dtype), size)[..., None]
         y = jnp.fft.irfft2(k * jnp.fft.rfft2(x, axes=(0, 1)), size, axes=(0, 1))
         return y[h - 1 :, w - 1 :]  # all that did not come round
 
     def domain(self, shape: Shape) -> Shape:
         if self.border != "valid":
             return shape
-        h, w = np.shape(self.kernel)
+        h, w = self.kernel.shape
         return (shape[0] + h - 1, shape[1] + w - 1, *shape[2:])

@@ -2,9 +2,8 @@
 
 import flax.struct
 import jax.numpy as jnp
-import numpy as np
 
-from dipjax.operators.base import Array, Operator, Shape
+from dipjax.operators.base import Array, Operator, Shape, list_as_array
 
 
 @flax.struct.dataclass
@@ -17,12 +16,14 @@ class Mask(Operator):
 
     mask: Array
 
+    def __post_init__(self):
+        list_as_array(self, "mask")
+
     def forward(self, x: Array) -> Array:
-        m = jnp.asarray(self.mask)
-        m = m if m.ndim == x.ndim else m[..., None]
+        m = self.mask if jnp.ndim(self.mask) == x.ndim else self.mask[..., None]
         if m.ndim < 3 or m.shape[:2] != x.shape[:2] or m.shape[2] not in (1, x.shape[2]):
             raise ValueError(
-                f"mask of shape {np.shape(self.mask)} does not fit an image of shape {x.shape}"
+                f"mask of shape {self.mask.shape} does not fit an image of shape {x.shape}"
             )
         return m.astype(x.dtype) * x
 

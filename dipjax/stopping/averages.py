@@ -1,6 +1,7 @@
 """What is kept of the iterates: their averages, and the best."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ def average(decay: Decay = 0.99) -> Tracker:
 
     Args:
         decay: `d` in [0, 1), 0 keeps the last iterate; or a schedule of the number of iterates
-            before, such as `growing`.
+            before, such as `growing()`.
 
     Raises:
         ValueError: for another decay.
@@ -54,13 +55,32 @@ def average(decay: Decay = 0.99) -> Tracker:
     return Tracker(init, update)
 
 
-def growing(step: Array) -> Array:
-    """The decay of an average over the run so far, in which `x_s` has a weight of `2 s / t^2`.
+def growing(power: int = 1) -> Callable[[Array], Array]:
+    """The decay of an average over the run so far, in which `x_s` has the weight `s^power` or so.
 
     However long the run, the coarse iterates of its start count for little, and the average is at
-    its best late and turns bad slowly.
+    its best late and turns bad slowly: the less the power, the later and the slower.
+
+    Args:
+        power: at least 1; the last of `t` iterates has about `(power + 1) / t` of the weight.
+
+    Raises:
+        ValueError: for another power.
     """
-    return step / (step + 1)
+    if power < 1:
+        raise ValueError(f"power must be at least 1, not {power}")
+    return _growing(int(power))
+
+
+@cache
+def _growing(power: int) -> Callable[[Array], Array]:
+    """Equal powers give one function, by which a compiled fit is found again."""
+
+    def decay(step: Array) -> Array:
+        return step / (step + power)
+
+    decay.__name__ = f"growing({power})"
+    return decay
 
 
 class WindowedAverage(NamedTuple):

@@ -73,7 +73,7 @@ def remove_jpeg_artifacts(
 
 def sees(y: Array, *, jpeg: Any = "auto", preset: str = "fast", **_: Any) -> dict[str, Any]:
     """What `remove_jpeg_artifacts` takes for a compression that is "auto"."""
-    if not (jpeg is None or isinstance(jpeg, Jpeg) or jpeg == "auto"):
+    if not (jpeg is None or isinstance(jpeg, Jpeg) or (isinstance(jpeg, str) and jpeg == "auto")):
         raise ValueError(f'jpeg must be a Jpeg, "auto" or None, not {jpeg!r}')
     if preset == "paper":
         return {"jpeg": None}

@@ -48,12 +48,15 @@ def sample(
     return image
 
 
-def needs(
-    key: Array, shape: tuple[int, int, int], *, generator: Any, code: Code | Array = codes.uniform
-) -> int:
-    """The bytes that `sample` works with, as its compiler says; nothing is computed."""
-    z, key, _ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
+def needs(key: Array, shape: tuple[int, int, int], generator: Any) -> int:
+    """The bytes that `sample` works with, as its compiler says; nothing is computed.
+
+    What is compiled here is found again in the cache on disk (see `dipjax.cache`), and only there.
+    """
+    z, key, _ = jax.eval_shape(lambda key: codes.drawn(key, codes.uniform, shape), key)
     plan = _said.program().lower(key, z, generator).compile().memory_analysis()
+    if plan is None:  # of a backend that does not tell
+        return 0
     return plan.temp_size_in_bytes + plan.output_size_in_bytes + plan.argument_size_in_bytes
 
 

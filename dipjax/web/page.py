@@ -193,7 +193,8 @@ def serve(host: str, port: int, *, browser: bool) -> None:
             footer_links=[],
             prevent_thread_lock=True,
         )
-        print(f"dipjax: http://{host}:{port}, until Ctrl-C", flush=True)
+        name = f"[{host}]" if ":" in host else host
+        print(f"dipjax: http://{name}:{port}, until Ctrl-C", flush=True)
         blocks.block_thread()
 
 

@@ -19,7 +19,10 @@ LIBRARY = generators.Hourglass(
 CODE = partial(codes.uniform, channels=1)
 
 # The published port to PyTorch 0.4 lost the noise on the params; this is with it.
-SHAKEN = optax.chain(optimizers.adam(0.01), optimizers.parameter_noise(1 / 50))
+SHAKEN = optimizers.named(
+    "adam(0.01) + parameter noise(1/50)",
+    optax.chain(optimizers.adam(0.01), optimizers.parameter_noise(1 / 50)),
+)
 SLOW = optimizers.adam(0.001)
 
 
