@@ -1,5 +1,6 @@
 import gc
 import os
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +28,9 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 gc.freeze()  # no collection looks through all of JAX
 gc.set_threshold(20_000, 20, 50)  # tracing makes and drops many small things
 jax.config.update("jax_traceback_in_locations_limit", 0)  # nobody reads where an operation is from
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests press Ctrl-C
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
