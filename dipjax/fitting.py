@@ -142,8 +142,6 @@ def iterate(
     Raises:
         FitError: after the last `Progress`, when the guard gives up; it has the result.
     """
-    if every < 1:
-        raise ValueError(f"every must be at least 1, not {every}")
     z, params_key, key = codes.drawn(key, code, shape)
     settings = Settings.of(shape, generator, optimizer, jitter, decay, stop, guard)
     steps = whole(steps)

@@ -71,8 +71,7 @@ def estimate_memory(
             no members.
         TypeError: for members that are no whole number.
     """
-    if whole(members, "members") < 1:
-        raise ValueError(f"members must be at least 1, not {members}")
+    members = whole(members, "members")
     generator = or_hourglass(generator, shape)
     generator = generator if dtype is None else generator.clone(dtype=dtype)
     z, *_ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), jax.random.key(0))

@@ -52,13 +52,11 @@ def describe(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(value: Any) -> Any:
-    if isinstance(value, Named):
-        return value.name
     if isinstance(value, int | float | str):
         return value
     if type(value) is tuple:  # and nothing with names
         return [_describe(part) for part in value]
-    if isinstance(value, Tracker | Guard):
+    if isinstance(value, Tracker | Guard | Named):
         return repr(value)
     if isinstance(value, Path):
         return str(value)

@@ -142,13 +142,7 @@ def _in_vain(run: Run) -> Array:
 
 
 def room_for(steps: int) -> int:
-    """The length of the curves of a fit of so many steps, which is a part of its program.
-
-    Raises:
-        ValueError: for none.
-    """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
+    """The length of the curves of a fit of so many steps, which is a part of its program."""
     return steps if steps < FEW else -(-steps // ROOM) * ROOM
 
 

@@ -57,11 +57,15 @@ def whole(number: Any, name: str = "steps") -> int:
 
     Raises:
         TypeError: for another number.
+        ValueError: for less than one.
     """
     try:
-        return operator.index(number)
+        number = operator.index(number)
     except TypeError as error:
         raise TypeError(f"{name} {number!r}: must be a whole number") from error
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, not {number}")
+    return number
 
 
 def _look_at(generator: Any, optimizer: Any, stop: Any) -> None:

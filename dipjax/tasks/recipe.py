@@ -56,8 +56,6 @@ def fitted(task: str, key, energy, shape, preset, driver: Driver, changes: Prese
         return driver(key, objective, shape, stop=stop, **settings)
 
     members = whole(settings.pop("members", 1), "members")
-    if members < 1:
-        raise ValueError(f"members must be at least 1, not {members}")
     return one(key) if members == 1 else _mean(each(one, jax.random.split(key, members), driver))
 
 

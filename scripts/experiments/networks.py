@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import optax
 
 from dipjax import codes, generators, optimizers
+from dipjax.features.presets import SHAKEN  # the published port to PyTorch 0.4 lost its noise
 
 LIBRARY = generators.Hourglass(
     widths=(16, 32, 64, 128, 128, 128),
@@ -18,11 +19,6 @@ LIBRARY = generators.Hourglass(
 )
 CODE = partial(codes.uniform, channels=1)
 
-# The published port to PyTorch 0.4 lost the noise on the params; this is with it.
-SHAKEN = optimizers.named(
-    "adam(0.01) + parameter noise(1/50)",
-    optax.chain(optimizers.adam(0.01), optimizers.parameter_noise(1 / 50)),
-)
 SLOW = optimizers.adam(0.001)
 
 
