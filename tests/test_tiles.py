@@ -1,6 +1,5 @@
 """Tiles: where they lie, how they are blended, and what passes from one to the next."""
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,9 +11,9 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, drivers, grids, tiles
+from dipjax import drivers, grids, noise, tiles
 from dipjax.generators import Positional
-from dipjax.tiles import own_code, relay
+from dipjax.tiles import relay
 
 RNG = np.random.default_rng(0)
 FIT = dict(generator=Positional(width=4, depth=1), steps=4)
@@ -166,11 +165,35 @@ def test_a_tile_starts_where_the_one_before_ended(key, y):
     first, second, *_ = calls
     assert "start" not in first and (first["steps"], second["steps"]) == (4, 2)
     jax.tree.map(np.testing.assert_array_equal, second["start"].params, first["end"].params)
-    np.testing.assert_array_equal(first["code"], y[:, :8])
-    for options in (dict(warm=1), dict(code=dipjax.codes.uniform)):
+    # By default where the tile is its own code, to denoise, and for nothing else.
+    twice = dict(TINY, tile=(20, 8), steps=50, driver=driver)
+    for options, warm in [
+        (dict(), [50, 2]),
+        (dict(members=2), [50, 50, 2, 2]),
+        (dict(warm=1), [50, 50]),
+        (dict(code=dipjax.codes.uniform), [50, 50]),
+        (dict(fidelity="l1"), [50, 50]),
+    ]:
         calls.clear()
-        dipjax.tiled(dipjax.denoise, key, y, tile=(20, 8), driver=driver, **TINY, **options)
-        assert all("start" not in call and call["steps"] == 4 for call in calls)
+        dipjax.tiled(dipjax.denoise, key, y, **twice, **options)
+        assert [call["steps"] for call in calls] == warm, options
+        assert [("start" in call) for call in calls] == [n < 50 for n in warm], options
+
+
+def test_each_member_goes_on_from_itself(key, y):
+    calls = []
+
+    class Recorded(drivers.Loop):
+        def __call__(self, *args, **settings):
+            result = super().__call__(*args, **settings)
+            calls.append((settings.get("start"), jax.tree.map(jnp.copy, self.state.fit)))
+            return result
+
+    options = dict(TINY, tile=(20, 8), overlap=0, warm=0.5, members=3)
+    dipjax.tiled(dipjax.denoise, key, y, driver=Recorded(), **options)
+    assert [start is None for start, _ in calls] == [True] * 3 + [False] * 3
+    for (start, _), (_, end) in zip(calls[3:], calls, strict=False):
+        jax.tree.map(np.testing.assert_array_equal, start.params, end.params)
 
 
 class Counted(drivers.Loop):
@@ -303,14 +326,6 @@ def test_data_of_another_size(key, y):
         dipjax.tiled(dipjax.inpaint, key, y, np.ones((3, 3)))
 
 
-def test_a_wrong_colour_is_corrected_and_noise_is_not_let_in():
-    truth = np.full((256, 256, 3), 0.5, np.float32)
-    noise = 0.1 * np.random.default_rng(1).standard_normal(truth.shape, np.float32)
-    cast = truth + np.float32([0.2, -0.1, 0])
-    back = tiles.corrected(cast, truth + noise) - truth
-    assert abs(back).max() < 0.025 and back.std() < 0.1 / 20
-
-
 @pytest.mark.slow
 def test_tiles_keep_the_colours_of_a_noisy_picture(key):
     noise = 0.1 * np.random.default_rng(1).standard_normal((40, 40, 3), np.float32)
@@ -320,28 +335,15 @@ def test_tiles_keep_the_colours_of_a_noisy_picture(key):
 
 
 @pytest.mark.slow
-def test_noise_that_has_a_mean_corrects_nothing(key, monkeypatch):
-    calls = []
-    monkeypatch.setattr(own_code, "corrected", lambda x, y: calls.append(1) or x)
-    salt = np.random.default_rng(1).random((40, 40, 1)) < 0.3
-    salted = np.where(salt, np.ones(3, np.float32), np.float32(0.2))
-    options = dict(TINY, tile=(24, 24))
-    dipjax.tiled(dipjax.denoise, key, salted, **options)
-    dipjax.tiled(dipjax.denoise, key, salted, fidelity="auto", **options)
-    dipjax.tiled(dipjax.denoise, key, salted, fidelity="l1", **options)
-    assert not calls
-    dipjax.tiled(dipjax.denoise, key, salted, fidelity="l2", **options)
-    assert len(calls) == 4
-
-
-def test_clipping_is_undone_behind_the_correction(key):
-    """Which has to see the mean of the noise, as the fit does."""
-    noisy = np.clip(0.1 * np.random.default_rng(1).standard_normal((40, 40, 3), np.float32), 0, 1)
-    options = dict(TINY, tile=(40, 40), sigma=0.1)
-    plain = dipjax.tiled(dipjax.denoise, key, noisy, clipped=False, **options)
-    image = dipjax.tiled(dipjax.denoise, key, noisy, **options)
-    assert image.mean() < 0.95 * plain.mean()
-    np.testing.assert_allclose(image, clipping.undo(plain, noisy, sigma=0.1), atol=1e-6)
+def test_salt_and_pepper_is_not_copied(key, optimized):
+    """As it was where such a tile was its own code."""
+    i, j = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    truth = np.float32(
+        np.stack([0.5 + 0.3 * np.sin(i / 9 + k) * np.cos(j / 7) for k in range(3)], -1)
+    )
+    y = np.asarray(noise.impulse(key, jnp.asarray(truth), 0.1))
+    image = dipjax.tiled(dipjax.denoise, key, y, tile=(64, 48), steps=400)
+    assert dipjax.metrics.psnr(image, truth) > dipjax.metrics.psnr(y, truth) + 10
 
 
 @pytest.mark.slow
@@ -423,33 +425,3 @@ def test_tiles_are_fitted_as_published_where_that_is_asked_for():
         names = ("steps", "jitter", "decay", "code")
         assert [settings[name] for name in names] == [published[name] for name in names]
     assert len(seen) == 2
-
-
-def test_tiles_have_jitter_of_the_noise_that_is_given():
-    seen = []
-
-    def driver(key, objective, shape, **settings):
-        seen.append(settings["jitter"])
-        return dipjax.fit(key, objective, shape, **settings | FIT)
-
-    y = np.full((16, 16, 3), 0.5)
-    dipjax.tiled(dipjax.denoise, jax.random.key(0), y, tile=(16, 16), driver=driver, sigma=0.1)
-    assert seen == [0.2]
-
-
-@pytest.mark.parametrize("options, starts", [({}, 1), ({"preset": "best"}, 0)])
-def test_fits_that_are_to_differ_start_from_nothing(key, options, starts):
-    """So that the mean of the four of a tile is worth more than one."""
-    started = []
-
-    @dataclass
-    class Driver(drivers.Loop):
-        def __call__(self, *args, **settings):
-            started.append("start" in settings)
-            return super().__call__(*args, **settings)
-
-    generator = Positional(1, width=4, depth=1)
-    settings = {"steps": 5, "generator": generator, "polish": False}
-    y = np.full((16, 20, 1), 0.5) + 0.1 * np.random.default_rng(0).random((16, 20, 1))
-    dipjax.tiled(dipjax.denoise, key, y, tile=(16, 16), driver=Driver(), **settings, **options)
-    assert sum(started) == starts

@@ -1,8 +1,8 @@
-"""From fit to fit: a driver that goes on from the last one's params, and a folder of results."""
+"""From tile to tile: a driver that goes on from the last one's params, and a folder of results."""
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,38 @@ import numpy as np
 
 from dipjax import checkpoints, codes, identity, images
 from dipjax.fitting import STEPS
+from dipjax.risk import Risk
 from dipjax.step import FitState, fitter
 
 Array = jax.Array
 
 
+WARM = 0.04  # of its steps are enough for a fit by risk that starts from another's params
+
+
 @dataclass
 class Relay:
-    """A driver whose fits start where the one before ended, and are shorter for it."""
+    """A driver whose fits start where those of the tile before ended, and are shorter for it.
+
+    What the params have learnt of one picture holds for the next where the picture is its own code,
+    as in a fit by risk; with a code of noise, measured, it does not. The members of a tile, which
+    are to differ, each go on from one of the last tile's.
+
+    Attributes:
+        driver: what runs a fit.
+        warm: the part of its steps that a fit makes which starts from another's params; None is
+            `WARM` for a fit by risk, and 1, all of them and from random params, for any other.
+        members: fits of a tile.
+        ends: the last of each member, none before the first fit.
+        file: of ends that an earlier process has left.
+    """
 
     driver: Any
-    warm: float
-    end: FitState | None = None
-    file: Path | None = None  # of an end that an earlier process has left
+    warm: float | None
+    members: int = 1
+    ends: list[FitState] = field(default_factory=list)
+    file: Path | None = None
+    calls: int = 0
 
     @property
     def ended(self) -> bool:
@@ -31,15 +50,23 @@ class Relay:
         return getattr(self.driver, "ended", False)
 
     def __call__(self, key: Array, objective, shape, *, steps: int = STEPS, **settings):
-        if self.file is not None and self.warm < 1:
-            like = _shapes(key, objective, shape, **settings)
-            self.end, self.file = checkpoints.load(self.file, like), None
-        if self.end is not None and self.warm < 1:
-            steps = max(1, round(self.warm * steps))
-            settings |= {"start": self.end}
+        warm = (WARM if isinstance(objective, Risk) else 1.0) if self.warm is None else self.warm
+        if self.file is not None and warm < 1:
+            like = [_shapes(key, objective, shape, **settings)] * self.members
+            self.ends, self.file = checkpoints.load(self.file, like), None
+            self.calls = self.members
+        member = self.calls % self.members
+        if self.ends and self.calls >= self.members and warm < 1:
+            steps = max(1, round(warm * steps))
+            settings |= {"start": self.ends[member]}
         result = self.driver(key, objective, shape, steps=steps, **settings)
         state = getattr(self.driver, "state", None)
-        self.end = None if state is None else state.fit
+        if state is None:
+            self.ends = []
+        else:
+            self.ends = self.ends or [state.fit] * self.members
+            self.ends[member] = state.fit
+        self.calls += 1
         return result
 
 
@@ -52,10 +79,10 @@ def _shapes(key, objective, shape, *, code=codes.uniform, **settings) -> FitStat
 
 @dataclass
 class Shelf:
-    """A folder of finished tiles, `0.npy` and so on, and of the state that the last one left.
+    """A folder of finished tiles, `0.npy` and so on, and of the states that the last one left.
 
-    The state is there before its tile: whatever is cut off, one of a tile that is there is kept.
-    A text tells what they are tiles of. Every file is written in whole or not at all.
+    The states are there before their tile: whatever is cut off, those of a tile that is there are
+    kept. A text tells what they are tiles of. Every file is written in whole or not at all.
     """
 
     folder: Path
@@ -85,11 +112,11 @@ class Shelf:
     def write(self, i: int, x: np.ndarray) -> None:
         """Keep a tile, and before it the state to go on from."""
         tile, older = io.BytesIO(), list(self.folder.glob("state-*"))
-        if (end := self.relay.end) is not None:
-            checkpoints.save(self._state(i), end._replace(z=None))
+        if ends := self.relay.ends:
+            checkpoints.save(self._state(i), [end._replace(z=None) for end in ends])
         np.save(tile, x)
         images.write_bytes(self.folder / f"{i}.npy", tile.getvalue())
-        for file in older if end is not None else ():
+        for file in older if ends else ():
             file.unlink()
 
     def _state(self, i: int) -> Path:

@@ -5,8 +5,8 @@
 They overlap, are of one size, so that one program is compiled, and are blended by a partition of
 unity: memory is that of one tile, and of the picture.
 
-To denoise, tiles are their own codes (see `own_code`) and start from each other's params; where the
-noise is coloured each is fitted by its risk instead, as a whole picture is.
+Tiles that are fitted by their risk, to denoise, are their own codes and start from each other's
+params (see `relay`), all others from random ones.
 """
 
 import inspect
@@ -25,7 +25,6 @@ from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
 from dipjax.restoration import Restoration
-from dipjax.tiles import own_code
 from dipjax.tiles.relay import Relay, Shelf, mark
 
 Array = jax.Array
@@ -81,8 +80,7 @@ def iterate(
 ) -> Iterator[Progress]:
     """`tiled`, driven from Python: yields the image after every tile.
 
-    A tile that is wholly known to `inpaint` is copied. `denoise` has settings of its own here,
-    unless it is given a `code`: see `own_code`.
+    A tile that is wholly known to `inpaint` is copied.
 
     Args:
         task, key, y, data: see `tiled`.
@@ -92,8 +90,8 @@ def iterate(
         factor: pixels of the image for one of `y` along each side; by default the task's, 1 where
             it has none.
         warm: the part of its steps that a tile makes which starts from another's params, in
-            (0, 1]; at 1 every tile starts from random params. By default a fifth where the
-            picture is its own code, and else 1, as for the fits of `best`, which are to differ.
+            (0, 1]; at 1 every tile starts from random params. By default a twenty-fifth for fits by
+            risk, and else 1.
         folder: finished tiles are kept here, and a run that was stopped goes on from them.
         driver: what runs a fit, called like `fit`. Tiles start from the params of the last `Run`,
             where it has one as `.state` afterwards, as `watch.Watch` does.
@@ -110,13 +108,8 @@ def iterate(
         its_driver, its_factor = settings.pop("driver", None), settings.pop("factor", None)
         driver, factor = driver or its_driver, its_factor if factor is None else factor
     y, data = _checked(task, y, data)
-    settings = {**settings, **_shared(task, y, settings)}
-    own = task is tasks.denoise and own_code.suits(settings)
-    if own:
-        settings = own_code.settings_for(y, settings)
-    if warm is None:
-        warm = own_code.warm(settings) if own else 1.0
-    if not 0 < warm <= 1:
+    settings |= tasks.seen(task, jnp.asarray(y), **settings)  # to be the same in all tiles
+    if warm is not None and not 0 < warm <= 1:
         raise ValueError(f"warm {warm}: must be a part of the steps, in (0, 1]")
     factor = factor_of(task) if factor is None else factor
     if factor < 1:
@@ -127,7 +120,7 @@ def iterate(
     known = data[0] if task is tasks.inpaint else None
     if known is not None:
         _check_holes(known, parts)
-    relay = Relay(driver or Loop(), warm)
+    relay = Relay(driver or Loop(), warm, _members(task, settings))
     shelf = None
     if folder:
         run = mark(task, key, y, data, tile, overlap, warm, settings)
@@ -138,17 +131,16 @@ def iterate(
             return part.of(y)
         pieces = [part.of(array) for array in (y, *data)]
         key_i = jax.random.fold_in(key, i)
-        if own:
-            return own_code.restored(key_i, pieces[0], relay, settings)
         return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
 
     return _blended(restored, parts, y, factor, shelf)
 
 
-def _shared(task: Task, y: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
-    """What is seen in the whole picture, to be the same in all tiles; outliers each has its own."""
-    told = tasks.seen(task, jnp.asarray(y), **(settings | {"fidelity": "l2"}))  # not looked for
-    return {name: value for name, value in told.items() if name != "fidelity"}
+def _members(task: Task, settings: dict[str, Any]) -> int:
+    """Fits of a tile, by what the task has been given or by its preset."""
+    presets = tasks.PRESETS.get(getattr(task, "__name__", ""), {})
+    preset = presets.get(settings.get("preset", "fast"), {})
+    return {**preset, **settings}.get("members", 1)
 
 
 def factor_of(task: Task) -> int:
