@@ -91,7 +91,7 @@ def denoise(
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = fitted("denoise", key, energy, y.shape, preset, driver, {**changes, **settings})
     if finishes(fidelity, preset):
-        result = result._replace(image=corrected(result.image, y, S))
+        result = result._replace(image=corrected(result.image, y, s, S))
     if polish and finishes(fidelity, preset):
         result = behind(result, driver, lambda x: polished(x, y, s, S))
     if clipped and finishes(fidelity, preset):
