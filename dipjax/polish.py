@@ -21,8 +21,8 @@ Array = jax.Array
 
 PILOT = 0.3  # how much of the pilot is the fit; of .3 and .5, on pictures of scikit-image
 # How much of the result is not the fit, and where: of .7, .85, 1 and .01, .03, .1, which differ by
-# .05 dB, on crops of kodim03, lena, peppers, bird, woman and flowers with noise of 25 and 50. To look
-# at what a fit is off by costs these no more than .01 dB, and gives tiles of them .1 to .3.
+# .05 dB, on crops of kodim03, lena, peppers, bird, woman and flowers, noise of 25 and 50. What a
+# fit is off by matters there by .01 dB at most, and in tiles of them by .1 to .3.
 POLISH, SMOOTH, OFF = 0.8, 0.05, 0.02
 COARSE = 8.0  # pixels, wide enough for next to no noise
 EPSILON = 1e-12  # of a division

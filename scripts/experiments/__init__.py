@@ -19,6 +19,7 @@ from . import (
     slide,
     small_and_noisy,
     super_resolution,
+    tiling,
 )
 from .lab import Experiment
 
@@ -35,6 +36,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     **deblurring.EXPERIMENTS,
     "shaken": shaken.EXPERIMENT,
     "camera": photographing.EXPERIMENT,
+    "tiles": tiling.EXPERIMENT,
     "small_and_noisy": small_and_noisy.EXPERIMENT,
     **scanning.EXPERIMENTS,
     "quality": quality.EXPERIMENT,
