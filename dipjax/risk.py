@@ -66,6 +66,14 @@ class Risk(Objective):
         return FLOOR * max(1.0, (FEW / self.y.size) ** 0.5)
 
     @property
+    def power(self) -> float | Array:
+        """Of the noise in what is coarse, 1 if it is white, and never less."""
+        if self.k is None:
+            return 1.0
+        K = self.k.sum((0, 1))
+        return jnp.maximum(1, jnp.sum(K**2) / len(K))
+
+    @property
     def _unit(self) -> Array:
         return jnp.sqrt(jnp.mean(self.s**2))
 

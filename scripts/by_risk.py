@@ -100,8 +100,7 @@ def case(name: str, kind: str, level: int, size: int = SIZE) -> dict[str, Any]:
     fit, stopped = run(energy, truth, i, weak if level == 0 else other)
     psnr, end = -10 * np.log10(fit.errors), (stopped - 1) // EVERY
     last = jnp.clip(fit.average[end], 0, 1)
-    polished = polish.polished(polish.corrected(last, y, energy.s), y, energy.s)
-    polished = clipping.undo(polished, y)
+    polished = clipping.undo(polish.polished(last, y, energy.s), y)
     best, returned = psnr.max(), psnr[end, -1]
     return {
         "best": round(float(best), 3),

@@ -3,12 +3,13 @@
 from typing import Any, Literal, cast
 
 import jax
+import jax.numpy as jnp
 
 from dipjax import clipping, codes, images, noise, stopping
 from dipjax.fitting import fit
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
-from dipjax.polish import corrected, polished
+from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
@@ -34,9 +35,6 @@ def denoise(
     **settings,
 ) -> Restoration:
     """Remove noise from a picture: `E(x) = |x - y|^2`, stopped before the noise is learnt.
-
-    Behind a fit by "l2", but for `preset="paper"`, its coarse part is made that of the picture (see
-    `polish.corrected`), it is polished, and what clipping did to the noise is undone.
 
     Args:
         key: of all randomness; the same key gives the same bits.
@@ -90,10 +88,8 @@ def denoise(
         energy, changes = data_term(Identity(), y, fidelity), {"stop": rule}
     energy = energy if regularizer is None else energy + as_objective(regularizer)
     result = fitted("denoise", key, energy, y.shape, preset, driver, {**changes, **settings})
-    if finishes(fidelity, preset):
-        result = result._replace(image=corrected(result.image, y, s, S))
     if polish and finishes(fidelity, preset):
-        result = behind(result, driver, lambda x: polished(x, y, s, S))
+        result = behind(result, driver, lambda x: polished(jnp.clip(x, 0, 1), y, s, S))
     if clipped and finishes(fidelity, preset):
         result = result._replace(image=clipping.undo(result.image, y, sigma=sigma, s=s))
     return result

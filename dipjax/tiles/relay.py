@@ -11,11 +11,11 @@ import numpy as np
 
 from dipjax import checkpoints, codes, identity, images
 from dipjax.fitting import STEPS
+from dipjax.polish import corrected
 from dipjax.risk import Risk
 from dipjax.step import FitState, fitter
 
 Array = jax.Array
-
 
 WARM = 0.04  # of its steps are enough for a fit by risk that starts from another's params
 
@@ -25,8 +25,9 @@ class Relay:
     """A driver whose fits start where those of the tile before ended, and are shorter for it.
 
     What the params have learnt of one picture holds for the next where the picture is its own code,
-    as in a fit by risk; with a code of noise, measured, it does not. The members of a tile, which
-    are to differ, each go on from one of the last tile's.
+    as in a fit by risk; with a code of noise, measured, it does not. What so few steps leave of the
+    neighbour's colours is corrected (see `polish.corrected`). The members of a tile, which are to
+    differ, each go on from one of the last tile's.
 
     Attributes:
         driver: what runs a fit.
@@ -60,6 +61,9 @@ class Relay:
             steps = max(1, round(warm * steps))
             settings |= {"start": self.ends[member]}
         result = self.driver(key, objective, shape, steps=steps, **settings)
+        if isinstance(objective, Risk):
+            y, s, power = objective.y, objective.s, objective.power
+            result = result._replace(image=corrected(result.image, y, s, power))
         state = getattr(self.driver, "state", None)
         if state is None:
             self.ends = []
