@@ -15,7 +15,6 @@ from dipjax import compression, ensembles, images, tasks
 from dipjax.cli import main
 from dipjax.images import codecs
 from dipjax.restoration import Restoration
-from dipjax.tiles import tiling
 
 
 def picture(channels=3, side=96):
@@ -147,10 +146,18 @@ def test_a_task_looks_for_itself(key, measured):
         run(jpeg="blind")
 
 
-def test_tiles_and_members_see_what_all_of_the_picture_shows(key):
+def test_tiles_and_members_see_what_all_of_the_picture_shows(key, measured):
     y, said = saved(picture(), quality=40)
     task = dipjax.remove_jpeg_artifacts
-    np.testing.assert_array_equal(steps(tiling._shared(task, y, {})["jpeg"]), steps(said))
+
+    def driver(key, objective, shape, **_):
+        x = jnp.full(shape, 0.5)
+        return Restoration(x, x, x, x, x, jnp.ones(1), jnp.int32(1))
+
+    dipjax.tiled(task, key, y, tile=min(y.shape[:2]) // 2, driver=driver)
+    assert len(measured) > 3  # too small to show it by themselves
+    for operator in measured:
+        np.testing.assert_array_equal(steps(operator), steps(said))
     words, own = ensembles._shared(ensembles._seen(task, [(key, y), (key, y)], {"steps": 2}))
     assert words == {} and own["jpeg"].steps.shape == (2, 3, 8, 8)
     assert ensembles._shared(ensembles._seen(task, [(key, y), (key, picture())], {})) is None
