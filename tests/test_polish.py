@@ -46,6 +46,9 @@ def test_a_fit_that_has_blurred_gets_its_texture_back(key, stripes):
 
 def test_where_the_fit_is_flat_and_right_it_stands(key, stripes):
     """Nearly: what it is off by on average, non-local Bayes tells up to a stain."""
+    all_flat = jnp.full_like(stripes, 0.2)
+    y = noise.gaussian(key, stripes, S)
+    np.testing.assert_array_equal(polished(all_flat, y, level(y)), all_flat)
     y, flat = noise.gaussian(key, stripes, S), np.s_[:, 17:]  # five pixels see no stripe
     error = polished(stripes, y, level(y))[flat] - stripes[flat]
     stains = nonlocal_bayes(y, sigma=S, pilot=stripes)[flat] - stripes[flat]

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import drivers, grids, noise, tiles
+from dipjax import clipping, drivers, grids, noise, tiles
 from dipjax.generators import Positional
 from dipjax.tiles import relay
 
@@ -344,6 +344,31 @@ def test_salt_and_pepper_is_not_copied(key, optimized):
     y = np.asarray(noise.impulse(key, jnp.asarray(truth), 0.1))
     image = dipjax.tiled(dipjax.denoise, key, y, tile=(64, 48), steps=400)
     assert dipjax.metrics.psnr(image, truth) > dipjax.metrics.psnr(y, truth) + 10
+
+
+@pytest.mark.slow
+def test_noise_that_has_a_mean_corrects_nothing(key, monkeypatch):
+    calls = []
+    monkeypatch.setattr(relay, "corrected", lambda x, *_: calls.append(1) or x)
+    salt = np.random.default_rng(1).random((40, 40, 1)) < 0.3
+    salted = np.where(salt, np.ones(3, np.float32), np.float32(0.2))
+    options = dict(TINY, tile=(24, 24))
+    dipjax.tiled(dipjax.denoise, key, salted, **options)
+    dipjax.tiled(dipjax.denoise, key, salted, fidelity="auto", **options)
+    dipjax.tiled(dipjax.denoise, key, salted, fidelity="l1", **options)
+    assert not calls
+    dipjax.tiled(dipjax.denoise, key, salted, fidelity="l2", **options)
+    assert len(calls) == 4
+
+
+def test_clipping_is_undone_behind_the_correction(key):
+    """Which has to see the mean of the noise, as the fit does."""
+    noisy = np.clip(0.1 * np.random.default_rng(1).standard_normal((40, 40, 3), np.float32), 0, 1)
+    options = dict(TINY, tile=(40, 40), sigma=0.1)
+    plain = dipjax.tiled(dipjax.denoise, key, noisy, clipped=False, **options)
+    image = dipjax.tiled(dipjax.denoise, key, noisy, **options)
+    assert image.mean() < 0.95 * plain.mean()
+    np.testing.assert_allclose(image, clipping.undo(plain, noisy, sigma=0.1), atol=1e-6)
 
 
 @pytest.mark.slow
