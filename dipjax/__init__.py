@@ -6,7 +6,6 @@ min_x E(x)   becomes   min_theta E(f_theta(z))        (Deep Image Prior, CVPR 20
 from dipjax import baselines as baselines
 from dipjax import blind as blind
 from dipjax import checkpoints as checkpoints
-from dipjax import clipping as clipping
 from dipjax import codes as codes
 from dipjax import compression as compression
 from dipjax import ensembles as ensembles
@@ -24,11 +23,12 @@ from dipjax import operators as operators
 from dipjax import optimizers as optimizers
 from dipjax import probes as probes
 from dipjax import risk as risk
-from dipjax import spectrum as spectrum
 from dipjax import stopping as stopping
 from dipjax import tiles as tiles
 from dipjax import weights as weights
 from dipjax.drivers import resumable as resumable
+from dipjax.drivers.notebook import live as live
+from dipjax.drivers.notebook import show as show
 from dipjax.ensembles import Ensemble as Ensemble
 from dipjax.ensembles import calibration as calibration
 from dipjax.ensembles import ensemble as ensemble
@@ -40,8 +40,8 @@ from dipjax.fitting import fit as fit
 from dipjax.fitting import iterate as iterate
 from dipjax.generators import Hourglass as Hourglass
 from dipjax.memory import estimate_memory as estimate_memory
-from dipjax.notebook import live as live
-from dipjax.notebook import show as show
+from dipjax.noise import clipping as clipping
+from dipjax.noise import spectrum as spectrum
 from dipjax.objectives import DataTerm as DataTerm
 from dipjax.objectives import TotalVariation as TotalVariation
 from dipjax.objectives import data_term as data_term

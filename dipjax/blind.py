@@ -25,8 +25,8 @@ from jax.typing import ArrayLike
 
 from dipjax import images, noise
 from dipjax import light as lights
-from dipjax.nonlocal_bayes import nonlocal_bayes
 from dipjax.operators import Decode
+from dipjax.polish.nonlocal_bayes import nonlocal_bayes
 
 Array = jax.Array
 

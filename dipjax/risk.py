@@ -28,8 +28,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax import images, noise, spectrum
+from dipjax import images, noise
 from dipjax.compiler import traced
+from dipjax.noise import spectrum
 from dipjax.objectives import Objective
 from dipjax.probes import Probe
 
@@ -71,7 +72,7 @@ class Risk(Objective):
         if self.k is None:
             return 1.0
         K = self.k.sum((0, 1))
-        return jnp.maximum(1, jnp.sum(K**2) / len(K))
+        return spectrum.coarse_power(K @ K.T)
 
     @property
     def _unit(self) -> Array:

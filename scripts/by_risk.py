@@ -30,7 +30,8 @@ from jax import lax
 from stops import CHOSEN_ON, CROPS, DECAYS, EVERY, OTHERS, RECORD, SIZE, Array, completed, measured
 
 import dipjax
-from dipjax import cache, clipping, metrics, noise, polish, presets, risk, stopping
+from dipjax import cache, metrics, noise, polish, presets, risk, stopping
+from dipjax.noise import clipping
 
 PART = 100
 KINDS = ("gaussian", "poisson", "speckle")

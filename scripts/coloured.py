@@ -25,8 +25,9 @@ from experiments.photographing import photograph
 from experiments.pictures import DATA
 from scipy.ndimage import gaussian_filter
 
-from dipjax import images, noise, spectrum
+from dipjax import images, noise
 from dipjax.images import ImageError
+from dipjax.noise import spectrum
 
 Array = jax.Array
 

@@ -24,9 +24,9 @@ import tyro
 
 import dipjax
 from dipjax import features, figures, images, metrics, report
+from dipjax.drivers.watch import Watch
 from dipjax.features import FeatureError
 from dipjax.tasks import asked
-from dipjax.watch import Watch
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"

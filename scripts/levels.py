@@ -22,6 +22,7 @@ from experiments import tables
 from experiments.pictures import DATA
 
 from dipjax import noise
+from dipjax.noise import levels
 
 Array = jax.Array
 
@@ -41,7 +42,7 @@ def main(folder: Path | None = DATA) -> None:
     """
     pictures = [x for x in all_crops(folder) if len(x) == SIDE]
     rows: dict[str, dict[str, str]] = {kind: {"crops": f"{len(pictures)}"} for kind in KINDS}
-    for look, fall in {"": noise.FALL, "first ": 1.0}.items():  # 1: a level may not fall
+    for look, fall in {"": levels.FALL, "first ": 1.0}.items():  # 1: a level may not fall
         for kind, degrade in KINDS.items():
             errors = [_error(jax.random.key(i), x, degrade, fall) for i, x in enumerate(pictures)]
             rows[kind] |= {

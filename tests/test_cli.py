@@ -29,8 +29,8 @@ from dipjax import (
     tasks,
 )
 from dipjax.cli import masking
+from dipjax.drivers.watch import Watch
 from dipjax.generators import Hourglass, Positional
-from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((8, 6, 3), np.float32)

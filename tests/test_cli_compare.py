@@ -14,8 +14,8 @@ from command import run
 from dipjax import baselines, images, presets, tasks
 from dipjax.baselines import SRResNet, srresnet
 from dipjax.cli import comparison
+from dipjax.drivers.watch import Watch
 from dipjax.generators import Positional
-from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 

@@ -9,8 +9,8 @@ import pytest
 
 from dipjax import cli, features, images, tasks, weights
 from dipjax.cli import networks, options
+from dipjax.drivers.watch import Watch
 from dipjax.features import inversion
-from dipjax.watch import Watch
 
 RNG = np.random.default_rng(0)
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import clipping, noise
+from dipjax import noise
+from dipjax.noise import clipping
 
 
 @pytest.mark.parametrize("light", [0.0, 0.03, 0.1, 0.5, 0.97])

@@ -10,13 +10,13 @@ import pytest
 
 import dipjax
 from dipjax import guard
+from dipjax.drivers.watch import Watch
 from dipjax.generators import Positional
 from dipjax.guard import Guard
 from dipjax.objectives import data_term
 from dipjax.operators import Identity
 from dipjax.step import FitState
 from dipjax.stopping import Reason
-from dipjax.watch import Watch
 
 SHAPE = (8, 6, 1)
 OPTIONS = dict(

@@ -12,9 +12,9 @@ from command import run
 
 import dipjax
 from dipjax import drivers, images, memory, tasks
+from dipjax.drivers.watch import Watch
 from dipjax.generators import Hourglass
 from dipjax.tasks.impedance import KINDS, targets
-from dipjax.watch import Watch
 
 SMALL = Hourglass(widths=(4,), skips=2)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dipjax import noise
+from dipjax.noise import levels, outliers
 
 ROWS, COLUMNS = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
 TILES = jnp.asarray(
@@ -91,7 +92,7 @@ def test_salt_and_pepper_is_seen_in_strips(key, part, seen, monkeypatch):
     """Of a picture that is too large to be looked at as a whole."""
     y = jnp.broadcast_to(jnp.linspace(0.2, 0.8, 50)[:, None, None], (50, 40, 3))
     y = noise.impulse(key, noise.gaussian(key, y, 0.02), part) if part else y
-    monkeypatch.setattr(noise, "STRIP", 16 * 40 * 3)  # the last strip is of two rows
+    monkeypatch.setattr(outliers, "STRIP", 16 * 40 * 3)  # the last strip is of two rows
     assert noise.fidelity(y) == seen
 
 
@@ -154,9 +155,9 @@ def test_a_chequered_corner_is_no_noise(key):
 def test_of_a_large_picture_strips_tell_the_level(key, monkeypatch):
     y = 0.5 + 0.1 * jax.random.normal(key, (200, 64, 1))
     whole = float(noise.level(y))
-    monkeypatch.setattr(noise, "STRIP", 64 * 64)
+    monkeypatch.setattr(levels, "STRIP", 64 * 64)
     jax.clear_caches()
-    assert noise._strips(y).shape == (2, 32, 64, 1)
+    assert levels._strips(y).shape == (2, 32, 64, 1)
     assert noise.level(y) == pytest.approx(whole, rel=0.05)
     assert noise.level_by_brightness(y).shape == y.shape
     jax.clear_caches()

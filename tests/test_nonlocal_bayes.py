@@ -6,7 +6,7 @@ import pytest
 
 from dipjax.baselines import nonlocal_bayes
 from dipjax.metrics import psnr
-from dipjax.nonlocal_bayes import _inverse
+from dipjax.polish.nonlocal_bayes import _inverse
 
 RNG = np.random.default_rng(0)
 SIGMA = 0.1

@@ -13,9 +13,9 @@ import pytest
 
 import dipjax
 from dipjax import fitting
+from dipjax.drivers.interruption import collected
+from dipjax.drivers.notebook import _html, in_notebook
 from dipjax.generators import Positional
-from dipjax.interruption import collected
-from dipjax.notebook import _html, in_notebook
 
 SETTINGS = dict(generator=Positional(width=4, depth=1), steps=4)
 

@@ -13,7 +13,8 @@ from dipjax import noise, risk
 from dipjax.baselines import nonlocal_bayes
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample, Lambda, Mask, backproject
-from dipjax.polish import COARSE, EXACT, corrected, polished, refined
+from dipjax.polish import EXACT, corrected, polished, refined
+from dipjax.polish.coarse import COARSE
 from dipjax.restoration import Restoration
 
 S = 0.1

@@ -9,7 +9,8 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, noise, presets, risk, spectrum, stopping
+from dipjax import noise, presets, risk, stopping
+from dipjax.noise import clipping, spectrum
 
 SHAPE = 24, 24, 3
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import noise, spectrum
+from dipjax import noise
 from dipjax.baselines import nonlocal_bayes
 from dipjax.generators import Positional
+from dipjax.noise import spectrum
 
 MIXED = jnp.array([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 0.7]])
 

@@ -11,8 +11,9 @@ import optax
 import pytest
 
 import dipjax
-from dipjax import clipping, drivers, grids, noise, tiles
+from dipjax import drivers, grids, noise, tiles
 from dipjax.generators import Positional
+from dipjax.noise import clipping
 from dipjax.tiles import relay
 
 RNG = np.random.default_rng(0)

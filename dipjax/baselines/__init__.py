@@ -10,4 +10,4 @@ from dipjax.baselines.classical import filtered_back_projection as filtered_back
 from dipjax.baselines.classical import non_local_means as non_local_means
 from dipjax.baselines.classical import total_variation as total_variation
 from dipjax.baselines.srresnet import SRResNet as SRResNet
-from dipjax.nonlocal_bayes import nonlocal_bayes as nonlocal_bayes
+from dipjax.polish.nonlocal_bayes import nonlocal_bayes as nonlocal_bayes

@@ -22,9 +22,9 @@ from jax.typing import ArrayLike
 from dipjax import images, noise
 from dipjax.fitting import fit
 from dipjax.generators import Pixels
-from dipjax.nonlocal_bayes import nonlocal_bayes
 from dipjax.objectives import TotalVariation, data_term
 from dipjax.operators import Identity, Radon
+from dipjax.polish.nonlocal_bayes import nonlocal_bayes
 from dipjax.step import ADAM
 
 Array = jax.Array

@@ -23,8 +23,8 @@ from dipjax.cli.options import (
     optional,
 )
 from dipjax.cli.restoring import tell_frames, whole
+from dipjax.drivers.watch import Watch, total
 from dipjax.operators import Kernel
-from dipjax.watch import Watch, total
 
 Array = jax.Array
 KERNELS = f"{{{','.join(get_args(Kernel))}}}"

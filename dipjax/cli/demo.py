@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import figures, images, noise, tasks
+from dipjax.drivers.watch import Watch
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample
-from dipjax.watch import Watch
 
 Array = jax.Array
 

@@ -12,9 +12,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from dipjax import features, figures, images, report
 from dipjax.cli import networks
 from dipjax.cli.options import Flag, OptionalFloat, OptionalInt, OptionalPath, Output, optional
+from dipjax.drivers.watch import Watch, total
 from dipjax.features import FeatureError, Network, inversion
 from dipjax.images import Picture
-from dipjax.watch import Watch, total
 
 Array = jax.Array
 

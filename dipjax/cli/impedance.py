@@ -13,9 +13,9 @@ from dipjax import features, figures, images, report, tasks
 from dipjax.cli import checks
 from dipjax.cli.options import Flag, OptionalInt, OptionalPath, Output
 from dipjax.cli.restoring import whole
+from dipjax.drivers.watch import Watch, total
 from dipjax.restoration import Restoration
 from dipjax.tasks.impedance import KINDS, targets
-from dipjax.watch import Watch, total
 
 Array = jax.Array
 LOOKS = (10, 30, 100, 300, 1000, 3000, 10000)  # the steps that the table tells of

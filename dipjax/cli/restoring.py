@@ -12,8 +12,8 @@ import numpy as np
 from dipjax import ensembles, figures, images, memory, report, tasks, tiles
 from dipjax.baselines import bicubic
 from dipjax.cli.options import Options, load_reference
+from dipjax.drivers.watch import Watch, total
 from dipjax.images import Picture
-from dipjax.watch import Watch, total
 
 Array = jax.Array
 

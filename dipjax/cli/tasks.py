@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional
 
 from dipjax import compression, images, noise, tasks
-from dipjax import spectrum as spectra
 from dipjax.cli import checks, deblurring
 from dipjax.cli.masking import known_pixels
 from dipjax.cli.options import (
@@ -25,6 +24,7 @@ from dipjax.cli.options import (
     tell_unused,
 )
 from dipjax.cli.restoring import restore
+from dipjax.noise import spectrum as spectra
 from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
 from dipjax.tasks.super_resolution import level as level_of

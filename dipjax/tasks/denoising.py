@@ -5,15 +5,16 @@ from typing import Any, Literal, cast
 import jax
 import jax.numpy as jnp
 
-from dipjax import clipping, codes, images, noise, stopping
+from dipjax import codes, images, noise, stopping
 from dipjax.fitting import fit
+from dipjax.noise import clipping
+from dipjax.noise.spectrum import SIDE, asked, kernel, seen
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, by_risk, enough
 from dipjax.restoration import Restoration
 from dipjax.risk import Risk, sure
-from dipjax.spectrum import SIDE, asked, kernel, seen
 from dipjax.step import Energy
 from dipjax.tasks.recipe import Driver, behind, fitted
 

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dipjax import compression, images, noise, spectrum
+from dipjax import compression, images, noise
 from dipjax.compiler import traced
 from dipjax.fitting import fit
+from dipjax.noise import spectrum
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Jpeg, Kernel
 from dipjax.polish import EXACT, refined

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from dipjax import Restoration, figures, images, report
-from dipjax.watch import Watch, total
+from dipjax.drivers.watch import Watch, total
 
 from .pictures import COLOUR, DATA, Missing, Pictures
 

@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from dipjax import images
 from dipjax.compiler import traced
-from dipjax.noise import local_mean
+from dipjax.noise.levels import local_mean
 
 Array = jax.Array
 
@@ -176,6 +176,11 @@ def kernel(S: Array) -> Array:
     k = jnp.fft.ifft2(root, axes=(0, 1)).real
     k = jnp.roll(k, (RADIUS, RADIUS), (0, 1))[: 2 * RADIUS + 1, : 2 * RADIUS + 1]
     return k / jnp.sqrt(jnp.sum(k**2) / k.shape[-1])
+
+
+def coarse_power(S_0: Array) -> Array:
+    """Of noise in what is coarse, from its spectrum there (C, C): at least 1, that of white."""
+    return jnp.maximum(1, jnp.trace(S_0) / len(S_0))
 
 
 def draw(key: Array, k: Array, shape: tuple[int, ...]) -> Array:

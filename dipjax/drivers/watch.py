@@ -13,8 +13,9 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import images, interruption, metrics, tiles
-from dipjax.drivers import Attended, Loop, often
+from dipjax import images, metrics, tiles
+from dipjax.drivers import interruption
+from dipjax.drivers.loop import Attended, Loop, often
 from dipjax.fitting import STEPS, Progress
 from dipjax.restoration import Restoration
 

@@ -17,11 +17,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
-from dipjax import figures, images, interruption
-from dipjax.drivers import Loop
+from dipjax import figures, images
+from dipjax.drivers import Loop, interruption
+from dipjax.drivers.watch import psnr
 from dipjax.fitting import CHUNK, STEPS, Progress
 from dipjax.tasks import Driver
-from dipjax.watch import psnr
 
 Array = jax.Array
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.stats import norm
 
-from dipjax import noise
+from dipjax.noise.levels import level_by_brightness, local_mean
 
 Array = jax.Array
 
@@ -37,7 +37,7 @@ def undo(x: Array, y: Array, *, sigma: float | None = None, s: Array | None = No
     """
     if sigma is not None:
         return unclipped(x, sigma)
-    before = level_before(y, noise.level_by_brightness(y) if s is None else s)
+    before = level_before(y, level_by_brightness(y) if s is None else s)
     kept = (x < 0.5) & ~at_black(y, before)
     return jnp.where(kept, x, unclipped(x, before))
 
@@ -75,7 +75,7 @@ def level_after(y: Array, sigma: float | Array) -> Array:
         y: a picture (H, W, C) in [0, 1].
         sigma: standard deviation of the noise before clipping.
     """
-    return (sigma * _left(noise.local_mean(y), sigma)).astype(y.dtype)
+    return (sigma * _left(local_mean(y), sigma)).astype(y.dtype)
 
 
 @jax.jit
@@ -89,7 +89,7 @@ def level_before(y: Array, s: Array) -> Array:
         y: a picture (H, W, C) in [0, 1].
         s: the level of its noise (H, W, C), such as from `level_by_brightness`.
     """
-    mean = noise.local_mean(y)
+    mean = local_mean(y)
 
     def nearer(_, sigma: Array) -> Array:
         return jnp.minimum(s / _left(mean, sigma), jnp.maximum(jnp.minimum(2 * s, 0.5), s))
@@ -107,7 +107,7 @@ def at_black(y: Array, sigma: Array) -> Array:
         y: a picture (H, W, C) in [0, 1].
         sigma: the level of its noise before clipping (H, W, C).
     """
-    mean = noise.local_mean(y)
+    mean = local_mean(y)
     dark = mean <= jnp.quantile(mean, 1 / 8)
     return jnp.mean(sigma, where=dark) > 0.75 * jnp.quantile(sigma, 0.75)
 

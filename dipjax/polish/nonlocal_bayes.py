@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from dipjax import images, noise, spectrum
+from dipjax import images, noise
+from dipjax.noise import spectrum
 
 Array = jax.Array
 
@@ -97,6 +98,12 @@ def grouped(
 
     (sums, counts), _ = lax.scan(block, (sums, counts), _references(h, w))
     return _fold(sums.reshape(h, w, d), counts.reshape(h, w, 1), side)
+
+
+def too_few(x: Array, side: int, group: int) -> bool:
+    """Whether a group finds too few patches around it; one of fewer magnifies rounding."""
+    h, w = (min(max(n - side + 1, 0), 2 * RADIUS + 1) for n in x.shape[:2])
+    return h * w < group
 
 
 def _gaussian(Y: Array, P: Array, sigma: float | Array, N: Array | None, noisy: bool) -> Array:

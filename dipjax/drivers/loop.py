@@ -1,12 +1,4 @@
-"""Drivers: what runs the fit of a task. A driver is called like `fit`, and a task takes any.
-
-What knows more of a fit than its result may also have
-
-    ended           whether something other than its rule ended it: then nothing follows
-    polish(work)    is given the work that follows, and returns its image
-    state           the last `Run` of the fit, from which the next tile starts
-    caught          a list: whatever is put in it ends the fit, with the result so far
-"""
+"""The loop that drives a fit in chunks, and those that people attend."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +7,8 @@ from typing import Any
 
 import jax
 
-from dipjax import checkpoints, interruption
+from dipjax import checkpoints
+from dipjax.drivers import interruption
 from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import FitError, Restoration
 from dipjax.run import Run, finish
