@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
+
+from dipjax.compiler import traced
 
 Array = jax.Array
 Code = Callable[[Array, tuple[int, ...]], Array]
@@ -74,7 +75,7 @@ def drawn(key: Array, code: Code | Array, shape: tuple[int, ...]) -> tuple[Array
     z = jnp.asarray(code(code_key, shape) if callable(code) else code)
     if z.shape == shape[:2]:  # and nothing else, that a generator of yours may take
         raise ValueError(f"code of shape {z.shape}: must be (H, W, channels)")
-    if not isinstance(z, Tracer) and not np.isfinite(np.asarray(z)).all():
+    if not traced(z) and not np.isfinite(np.asarray(z)).all():
         raise ValueError("the code has values that are infinite or no number")
     return z.astype(jnp.promote_types(z.dtype, jnp.float32)), params_key, key
 

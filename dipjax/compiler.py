@@ -46,6 +46,23 @@ def traced(tree: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
+def looks(fn: Callable) -> Callable:
+    """Decorates what reads a word or a number off data: it is done at once, within `jit`, too.
+
+    There even what is known becomes traced by the first operation on it. Of what is traced itself
+    nothing can be read: `fn` asks for that first.
+    """
+
+    @wraps(fn)
+    def look(*args, **kwargs):
+        if traced((args, kwargs)):
+            return fn(*args, **kwargs)
+        with jax.ensure_compile_time_eval():
+            return fn(*args, **kwargs)
+
+    return look
+
+
 def once(*static: str) -> Callable:
     """Decorates parts of a network: traced once for each shape, and inlined where they are used.
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax import images
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 from dipjax.operators import Jpeg
 from dipjax.operators.jpeg import ROUNDING, SIDE, light
 
@@ -75,6 +75,7 @@ def seen(y: Array) -> Jpeg | None:
     return kept(y, None)
 
 
+@looks
 def kept(y: Array, jpeg: Jpeg | None) -> Jpeg | None:
     """What a file says that it has kept of a picture, or what is seen where that is coarser.
 
@@ -85,9 +86,8 @@ def kept(y: Array, jpeg: Jpeg | None) -> Jpeg | None:
     y = images.check(y)
     if traced((y, jpeg)) or min(y.shape[:2]) < LEAST or y.shape[-1] not in (1, 3):
         return jpeg
-    with jax.ensure_compile_time_eval():  # of a picture that is known where all else is traced
-        found = _seen(_middle(y), jpeg)
-        coarser = found and (jpeg is None or float(found.level / jpeg.level) > COARSER)
+    found = _seen(_middle(y), jpeg)
+    coarser = found and (jpeg is None or float(found.level / jpeg.level) > COARSER)
     return found if coarser else jpeg
 
 

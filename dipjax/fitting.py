@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.core import Tracer
 
 from dipjax import codes, stopping
 from dipjax.codes import Code, Jitter
-from dipjax.compiler import compiled
+from dipjax.compiler import compiled, traced
 from dipjax.guard import GUARD, Guard
 from dipjax.objectives import as_objective
 from dipjax.restoration import FitError as FitError
@@ -192,6 +191,6 @@ _begun = compiled(begin, static_argnames=("settings", "shape", "room"))
 
 def _checked(result: Restoration) -> Restoration:
     """The result, or the error that has it; what is traced cannot be looked at."""
-    if not isinstance(result.stop_reason, Tracer) and result.stop_reason == Reason.FAILED:
+    if not traced(result.stop_reason) and result.stop_reason == Reason.FAILED:
         raise FitError(result)
     return result

@@ -13,10 +13,10 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from dipjax import images
+from dipjax.compiler import traced
 
 Array = jax.Array
 
@@ -99,7 +99,7 @@ def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
             f"a kernel of {k.shape[1]} x {k.shape[0]} for pictures or tiles of {shape[1]} x "
             f"{shape[0]} pixels: must not be larger; cut away its black margins"
         )
-    if not isinstance(k, Tracer) and not 0 < np.sum(k, dtype=float) < np.inf:
+    if not traced(k) and not 0 < np.sum(k, dtype=float) < np.inf:
         raise ValueError("a kernel says where the light of a point goes: its sum must be positive")
     return k / k.sum()
 

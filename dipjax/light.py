@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from dipjax import images, noise
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 from dipjax.operators import Blur, Operator, in_light
 from dipjax.polish import BLURRED, EXACT, refined
 
@@ -57,6 +57,7 @@ def shows(y: Array) -> bool:
     return min(y.shape[:2]) >= LEAST and not traced(y)
 
 
+@looks
 def seen(y: Array, *kernels: Array) -> Light:
     """The light in which a picture rings less, sharpened in the one and in the other.
 
@@ -78,7 +79,7 @@ def seen(y: Array, *kernels: Array) -> Light:
     part = images.busiest(y[..., most, None], PART)
     s = jnp.maximum(noise.unclipped_level(part), EXACT)
     ratios = [_rings(part, k, s, "stored") / _rings(part, k, s, "linear") for k in kernels]
-    return "linear" if not traced(ratios) and math.prod(map(float, ratios)) > 1 else "stored"
+    return "linear" if math.prod(map(float, ratios)) > 1 else "stored"
 
 
 @partial(jax.jit, static_argnames="light")

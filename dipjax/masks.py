@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from dipjax import images
+from dipjax.compiler import traced
 
 Array = jax.Array
 
@@ -32,7 +32,7 @@ def masked(y: Array, mask: Array) -> tuple[Array, Array]:
         raise ValueError(
             f"mask of shape {jnp.shape(mask)} does not fit a picture of shape {y.shape}"
         )
-    if not isinstance(m, Tracer) and not isinstance(y, Tracer):
+    if not traced((m, y)):
         # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         _check(np.asarray(m), np.asarray(y))
     y = images.check(jnp.where(m > 0, y, jnp.zeros((), y.dtype)))

@@ -1,4 +1,4 @@
-"""The result of a fit, and the error that has one."""
+"""The result of a fit, the error that has one, and what drives a fit to it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -46,6 +46,9 @@ class Restoration(NamedTuple):
     def map_images(self, fn: Callable[[Array], Array]) -> "Restoration":
         """The same with `fn` of each of its images, such as the part of it that was asked for."""
         return self._replace(**{name: fn(getattr(self, name)) for name in IMAGES})
+
+
+Driver = Callable[..., Restoration]  # what runs a fit, called like `fit`
 
 
 class FitError(RuntimeError):

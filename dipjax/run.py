@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from dipjax import guard, stopping
-from dipjax.compiler import chosen, repeated
+from dipjax.compiler import chosen, repeated, traced
 from dipjax.objectives import Objective
 from dipjax.restoration import Restoration
 from dipjax.settings import Settings
@@ -194,7 +193,7 @@ def finish(run: Run) -> Restoration:
 
 def cut(result: Restoration, steps: int | Array) -> Restoration:
     """A result with curves of so many steps; as they are where their number is traced."""
-    if isinstance(steps, Tracer):
+    if traced(steps):
         return result
     n = int(np.max(steps))
     return result._replace(loss=result.loss[..., :n], error=result.error[..., :n])

@@ -18,7 +18,6 @@ import dipjax
 from dipjax import (
     blind,
     cli,
-    drivers,
     fitting,
     images,
     kernels,
@@ -29,6 +28,7 @@ from dipjax import (
     tasks,
 )
 from dipjax.cli import masking
+from dipjax.drivers import loop
 from dipjax.drivers.watch import Watch
 from dipjax.generators import Hourglass, Positional
 
@@ -378,7 +378,7 @@ def test_ctrl_c_saves_the_result_so_far(folder, monkeypatch, existing):
     assert run("denoise in.png -o out.png --steps 100 --json out.json") == 130
     assert images.load("out.png").shape == PIXELS.shape
     record = json.loads((folder / "out.json").read_text())
-    assert record["interrupted"] and record["steps"] == drivers.EVERY
+    assert record["interrupted"] and record["steps"] == loop.EVERY
 
 
 @pytest.mark.parametrize("members", ["", " --members 2"])
@@ -388,7 +388,7 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
 
     def interrupt(self, progress):
         steps.append(progress.step)
-        if steps == [drivers.EVERY, 2 * drivers.EVERY]:
+        if steps == [loop.EVERY, 2 * loop.EVERY]:
             os.kill(os.getpid(), signal.SIGINT)
         return postfix(self, progress)
 
@@ -398,7 +398,7 @@ def test_a_fit_goes_on_where_ctrl_c_ended_it(folder, monkeypatch, members):
     monkeypatch.setattr(Watch, "_postfix", interrupt)
     assert run(f"{line} -o out.png --resume kept --force") == 130
     assert (folder / "out.png").read_bytes() != (folder / "whole.png").read_bytes()
-    for first in (3 * drivers.EVERY, 40):  # the second finds all that was to be done
+    for first in (3 * loop.EVERY, 40):  # the second finds all that was to be done
         steps.clear()
         assert run(f"{line} -o out.png --resume kept --force") == 0
         assert steps[0] == first

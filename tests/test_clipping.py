@@ -32,6 +32,13 @@ def test_the_light_behind_the_mean_of_clipped_noise(key, light, sigma):
     np.testing.assert_allclose(clipping.unclipped(mean, sigma), light, atol=0.03 * sigma)
 
 
+def test_what_no_noise_leaves():
+    x = jnp.asarray([0.0, 0.3, 1.0])[:, None, None]
+    np.testing.assert_allclose(clipping.unclipped(x, 0.0), x, atol=1e-5)
+    np.testing.assert_allclose(clipping.level_after(x, 0.0), 0, atol=1e-5)
+    np.testing.assert_allclose(clipping.level_before(x, jnp.zeros_like(x)), 0, atol=1e-5)
+
+
 def test_what_was_not_clipped_stays(key):
     x = 0.3 + 0.4 * jax.random.uniform(key, (8, 6, 3))
     np.testing.assert_allclose(clipping.unclipped(x, 0.03), x, atol=1e-6)

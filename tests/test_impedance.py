@@ -11,7 +11,8 @@ import pytest
 from command import run
 
 import dipjax
-from dipjax import drivers, images, memory, tasks
+from dipjax import images, memory, tasks
+from dipjax.drivers import loop
 from dipjax.drivers.watch import Watch
 from dipjax.generators import Hourglass
 from dipjax.tasks.impedance import KINDS, targets
@@ -112,7 +113,7 @@ def test_ctrl_c_draws_the_curves_so_far(folder, monkeypatch):
     assert run(line) == 130
     record = json.loads((folder / "out.json").read_text())
     lengths = {kind: len(curve) for kind, curve in record["mean squared error"].items()}
-    assert lengths == {"natural": 40, "natural + noise": drivers.EVERY}
+    assert lengths == {"natural": 40, "natural + noise": loop.EVERY}
     assert record["interrupted"] and images.load("curves.png").size
 
 

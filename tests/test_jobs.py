@@ -11,6 +11,7 @@ import pytest
 
 import dipjax
 from dipjax import drivers, fitting, memory
+from dipjax.drivers import loop
 from dipjax.generators import Positional
 from dipjax.web import jobs
 
@@ -31,7 +32,7 @@ def test_the_last_view_is_the_result(key, y):
     first, *views, last = job(key, y)
     np.testing.assert_array_equal(first.image, y)
     assert first.text.endswith("compiling")
-    whole = dipjax.denoise(key, y, driver=drivers.Loop(every=drivers.EVERY), **SETTINGS)
+    whole = dipjax.denoise(key, y, driver=drivers.Loop(every=loop.EVERY), **SETTINGS)
     np.testing.assert_array_equal(last.image, whole.image)
     assert last.text.startswith(f"{whole.stopped_at} steps, ")
     assert all(view.text.startswith("step ") or "polishing" in view.text for view in views)

@@ -5,13 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import noise
-from dipjax.noise import levels, outliers
+from dipjax import kernels, light, noise
+from dipjax.noise import levels, outliers, spectrum
+from dipjax.operators import Blur, in_light
 
 ROWS, COLUMNS = np.meshgrid(np.arange(96), np.arange(64), indexing="ij")
 TILES = jnp.asarray(
     ((ROWS // 16 + COLUMNS // 12) % 2 * 0.4 + 0.2 + 0.1 * np.sin(ROWS * COLUMNS / 300))[..., None]
 )
+
+
+@pytest.fixture
+def coloured(key):
+    """Noise that is alike in neighbours (64, 64, 3)."""
+    return 0.5 + 0.1 * noise.local_mean(jax.random.normal(key, (64, 64, 3)))
+
+
+@pytest.fixture
+def blurred():
+    """A picture whose light was blurred, and the kernel."""
+    k = kernels.disc(3.0)
+    return in_light(Blur(k))(jnp.pad(TILES, ((0, 0), (0, 32), (0, 0)), mode="wrap")), k
 
 
 @pytest.mark.parametrize("sigma", [0.03, 0.1, 0.2])
@@ -79,6 +93,28 @@ def test_pictures_of_integers(key, look):
     assert noise.fidelity(integers) == "l1"
 
 
+def test_the_level_of_integers_is_on_the_scale_of_floats(key):
+    y = noise.gaussian(key, jnp.full((32, 32, 1), 0.5), 0.1)
+    integers = np.round(255 * np.asarray(y)).astype(np.uint8)
+    np.testing.assert_allclose(noise.level_by_brightness(integers), 0.1, rtol=0.3)
+
+
+def test_within_jit_a_picture_that_is_known_is_looked_at(key, blurred, coloured):
+    """All that looks at a constant within a user's own `jit`, where operations trace it."""
+    salt = noise.impulse(key, jnp.full((16, 16, 1), 0.5), 0.3)
+    looks = [
+        lambda: noise.fidelity(salt),
+        lambda: spectrum.coloured(coloured) is not None,
+        lambda: spectrum.asked("coloured", coloured, known=False).shape,
+        lambda: light.seen(*blurred),
+    ]
+    expected = [look() for look in looks]
+    assert expected[:2] == ["l1", True]
+    seen = []
+    jax.jit(lambda k: seen.extend(look() for look in looks) or k)(1)
+    assert seen == expected
+
+
 def test_within_jit_nothing_is_seen_of_a_picture(key):
     y = noise.impulse(key, jnp.full((16, 16, 1), 0.5), 0.3)
     assert noise.fidelity(y) == "l1"
@@ -135,9 +171,12 @@ def test_noise_for_pictures_of_integers_and_what_is_none(key, corrupt):
         corrupt(key, np.full((4, 4, 1), np.nan, np.float32), 0.5)
 
 
-@pytest.mark.parametrize("look", [noise.level, noise.lost])
+LOOKS = [noise.level, noise.lost, noise.level_by_brightness, noise.level_by_colour, spectrum.seen]
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_no_noise_is_seen_in_what_is_no_picture(look):
-    for none in (np.full((8, 8, 1), np.nan), np.full((8, 8, 1), 200.0)):
+    for none in (np.full((16, 16, 3), np.nan), np.full((16, 16, 3), 200.0)):
         with pytest.raises(ValueError, match="image"):
             look(none)
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import fitting
+from dipjax import fitting, tiles
+from dipjax.drivers import notebook as notebooks
 from dipjax.drivers.interruption import collected
 from dipjax.drivers.notebook import _html, in_notebook
 from dipjax.generators import Positional
@@ -75,6 +76,29 @@ def test_the_stop_button_gives_the_result_so_far(key, monkeypatch):
     y = jax.random.uniform(key, (8, 6, 3))
     result = dipjax.denoise(key, y, driver=dipjax.live(every=1), **SETTINGS)
     assert result.stopped_at == 2 and jnp.isfinite(result.image).all()
+
+
+def test_the_stop_button_ends_all_tiles(key, monkeypatch):
+    looked = []
+
+    def stop(*args):
+        looked.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(notebooks, "_caption", stop)
+    y = jax.random.uniform(key, (24, 16, 3))
+    driver = dipjax.live()
+    pictures = tiles.iterate(dipjax.denoise, key, y, tile=16, driver=driver, **SETTINGS)
+    done = [picture.done for picture in pictures]
+    assert done == [1] and len(looked) == 1 and driver.ended
+
+
+def test_tiles_go_on_from_what_is_shown(key, capsys):
+    """A live picture has the state from which the next tile starts, which makes fewer steps."""
+    y = jax.random.uniform(key, (24, 16, 3))
+    dipjax.tiled(dipjax.denoise, key, y, tile=16, driver=dipjax.live(), warm=0.5, **SETTINGS)
+    said = [line.split(",")[0] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["step 4 of 4", "step 2 of 2"]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])

@@ -13,9 +13,9 @@ from dipjax import noise, risk
 from dipjax.baselines import nonlocal_bayes
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample, Lambda, Mask, backproject
-from dipjax.polish import EXACT, corrected, polished, refined
-from dipjax.polish.coarse import COARSE
+from dipjax.polish import EXACT, polished, refined
 from dipjax.restoration import Restoration
+from dipjax.tiles.coarse import COARSE, corrected
 
 S = 0.1
 

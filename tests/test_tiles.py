@@ -1,5 +1,6 @@
 """Tiles: where they lie, how they are blended, and what passes from one to the next."""
 
+from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -325,6 +326,57 @@ def test_data_of_another_size(key, y):
         tiles.tiled(negative, key, y, y[:-1])
     with pytest.raises(ValueError, match="does not fit"):
         dipjax.tiled(dipjax.inpaint, key, y, np.ones((3, 3)))
+
+
+def test_who_dies_behind_the_state_goes_on_with_it(key, tmp_path, monkeypatch):
+    """Between the two files of a tile: the state is there already, and stays."""
+    y = np.full((40, 24, 3), 0.5, np.float32)
+    options = dict(TINY, tile=(24, 24), folder=tmp_path)
+    whole = dipjax.tiled(dipjax.denoise, key, y, **dict(options, folder=None))
+    write = relay.images.write_bytes
+
+    def dies(file, data):
+        if file.name == "1.npy":
+            raise KeyboardInterrupt
+        write(file, data)
+
+    monkeypatch.setattr(relay.images, "write_bytes", dies)
+    with pytest.raises(KeyboardInterrupt):
+        dipjax.tiled(dipjax.denoise, key, y, **options)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(dipjax.tiled(dipjax.denoise, key, y, **options), whole)
+    assert len(list(tmp_path.glob("state-*"))) == 1
+
+
+def test_a_driver_that_was_stopped_ends_the_tiles(key):
+    class Stopped(drivers.Loop):
+        def __call__(self, *args, **settings):
+            self.caught.append("stop")
+            return super().__call__(*args, **settings)
+
+    y = np.full((40, 24, 3), 0.5, np.float32)
+    options = dict(TINY, tile=24, driver=Stopped())
+    assert [picture.done for picture in tiles.iterate(dipjax.denoise, key, y, **options)] == [1]
+
+
+def test_a_driver_that_polishes_does_so_in_tiles(key):
+    class Polisher(drivers.Loop):
+        polished = 0
+
+        def polish(self, work):
+            self.polished += 1
+            return work()
+
+    y, driver = np.full((40, 24, 3), 0.5, np.float32), Polisher()
+    dipjax.tiled(dipjax.denoise, key, y, driver=driver, tile=(24, 24), **FIT)
+    assert driver.polished == 2
+
+
+@pytest.mark.parametrize("tile", [np.int64(24), 24.5, 0])
+def test_a_tile_is_a_whole_number(key, tile):
+    y = np.full((24, 24, 3), 0.5, np.float32)
+    with nullcontext() if tile == 24 else pytest.raises((TypeError, ValueError), match="tile"):
+        dipjax.tiled(dipjax.denoise, key, y, **dict(TINY, tile=tile))
 
 
 @pytest.mark.slow

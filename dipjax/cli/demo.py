@@ -33,7 +33,7 @@ def picture() -> Array:
     return jnp.asarray(data.astronaut()[top : top + SIDE, left : left + SIDE] / 255, jnp.float32)
 
 
-def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, tasks.Driver]]:
+def degradations(key: Array, x: Array) -> dict[str, tuple[Array, Array, partial]]:
     """name -> (measurement, how it looks, the task that mends it), of the picture `x`."""
     noise_key, mask_key = jax.random.split(key)
     noisy = noise.gaussian(noise_key, x, 25 / 255)

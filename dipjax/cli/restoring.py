@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from dipjax import ensembles, figures, images, memory, report, tasks, tiles
 from dipjax.baselines import bicubic
@@ -96,7 +97,13 @@ def _plan(options: Options, shape, factor: int, task: Callable) -> memory.Plan:
 
 
 def _fitted(
-    task: Callable, key: Array, data: tuple, plan: memory.Plan, factor: int, options: Options, watch
+    task: Callable,
+    key: Array,
+    data: tuple,
+    plan: memory.Plan,
+    factor: int,
+    options: Options,
+    watch: Watch,
 ) -> tuple[Array, Array | None, dict]:
     """The image, and of several members where they disagree and what the record says of them."""
     if plan.tile and options.members > 1:
@@ -106,11 +113,21 @@ def _fitted(
     return _members(task, key, data, options.members, watch)
 
 
-def _tiles(task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch):
+def _tiles(
+    task: Callable, key: Array, data: tuple, tile, factor: int, options: Options, watch: Watch
+) -> Array:
     """The picture from its tiles, with a bar for all of them in place of one for each."""
     watch.reference, watch.quiet, watch.folder = None, True, None
     pictures = tiles.iterate(task, key, *data, tile=tile, factor=factor, folder=options.resume)
-    return jnp.asarray(watch.tiles(pictures, options.quiet))
+    picture = None
+    bar = tqdm(unit="tile", disable=options.quiet, dynamic_ncols=True)
+    with bar, watch.catches_ctrl_c():
+        for picture in pictures:
+            bar.total = picture.total
+            watch.resumed |= picture.kept > 0
+            bar.update(picture.done - bar.n)
+    assert picture is not None  # there is a tile at least
+    return jnp.asarray(picture.image)
 
 
 def _members(task: Callable, key: Array, data: tuple, members: int, watch: Watch):

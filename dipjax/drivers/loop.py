@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from dipjax import checkpoints
+from dipjax import checkpoints, images, metrics
 from dipjax.drivers import interruption
 from dipjax.fitting import CHUNK, Progress
 from dipjax.restoration import FitError, Restoration
@@ -18,6 +18,11 @@ Array = jax.Array
 
 # Steps between two looks, which a Ctrl-C waits for; on accelerators they take no longer.
 EVERY, EVERY_ON_ACCELERATOR = 10, 100
+
+
+def psnr(progress: Progress, reference: Array) -> Array:
+    """Of the average so far, in dB; of its middle, where the fit reaches beyond the picture."""
+    return metrics.psnr(images.middle(progress.average, reference.shape), reference)
 
 
 def often(steps: int) -> int:
@@ -43,6 +48,11 @@ class Loop:
     look: Callable[[Progress], object] | None = None
     caught: list[Any] = field(default_factory=list)
     state: Run | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether something other than its rule ended the fit."""
+        return bool(self.caught)
 
     def __call__(self, key: Array, objective: Any, shape: Any, **settings: Any) -> Restoration:
         """Fit, see `fitting.fit`."""

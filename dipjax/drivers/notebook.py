@@ -9,6 +9,7 @@ Outside a notebook `live` prints a line in place of each picture, and `show` the
 import base64
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from jax.typing import ArrayLike
 from PIL import Image
 
 from dipjax import figures, images
-from dipjax.drivers import Loop, interruption
-from dipjax.drivers.watch import psnr
+from dipjax.drivers import interruption
+from dipjax.drivers.loop import Loop, psnr
 from dipjax.fitting import CHUNK, STEPS, Progress
-from dipjax.tasks import Driver
+from dipjax.restoration import Driver, Restoration
 
 Array = jax.Array
 
@@ -48,18 +49,28 @@ def live(
         A function with the arguments of `fit`, for the option `driver` of any task.
     """
     true = None if reference is None else images.check(reference, "reference")
+    return Live(folder, every, reference=true)
 
-    def driver(key: Array, objective: Any, shape: Any, *, steps: int = STEPS, **settings):
+
+@dataclass
+class Live(Loop):
+    """A `Loop` that shows the average of the iterates, with its PSNR by the `reference`, if any."""
+
+    reference: Array | None = None
+
+    def __call__(
+        self, key: Array, objective: Any, shape: Any, *, steps: int = STEPS, **settings: Any
+    ) -> Restoration:
+        """Fit, see `fitting.fit`; the button that stops a cell ends it, and what would follow."""
         screen = _Screen()
 
         def look(progress: Progress) -> None:
-            screen.update(progress.average, _caption(progress, steps, true))
+            screen.update(progress.average, _caption(progress, steps, self.reference))
 
-        loop = Loop(folder, every, look)
-        with interruption.collected(loop.caught, print):
-            return loop(key, objective, shape, steps=steps, **settings)
-
-    return driver
+        self.look = look
+        self.caught.clear()  # of a call before this one
+        with interruption.collected(self.caught, print):
+            return super().__call__(key, objective, shape, steps=steps, **settings)
 
 
 def show(*rows: Mapping[str, ArrayLike], file: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,9 +13,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from dipjax import images, metrics, tiles
 from dipjax.drivers import interruption
-from dipjax.drivers.loop import Attended, Loop, often
+from dipjax.drivers.loop import Attended, Loop, often, psnr
 from dipjax.fitting import STEPS, Progress
 from dipjax.restoration import Restoration
 
@@ -101,19 +100,6 @@ class Watch(Attended):
         self.fits[-1]["seconds"]["polish"] = round(time.perf_counter() - begin, 2)
         return image
 
-    def tiles(self, pictures: Iterator[tiles.Progress], quiet: bool) -> np.ndarray:
-        """The image of `tiles.iterate`, whose fits this drives, with a bar for all of them."""
-        picture = None
-        with tqdm(unit="tile", disable=quiet, dynamic_ncols=True) as bar, self.catches_ctrl_c():
-            for picture in pictures:
-                bar.total = picture.total
-                self.resumed |= picture.kept > 0
-                bar.update(picture.done - bar.n)
-                if self.ended:  # a tile that failed, too, spoils those that start from its params
-                    break
-        assert picture is not None  # there is a tile at least
-        return picture.image
-
     def _postfix(self, progress: Progress) -> str:
         loss = f"loss {progress.loss:.4g}"
         if self.reference is None:
@@ -137,8 +123,3 @@ def total(fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = dict.fromkeys(("compile", "run", *(name for fit in fits for name in fit["seconds"])))
     seconds = {n: round(sum(fit["seconds"].get(n, 0) for fit in fits), 2) for n in names}
     return {"steps": sum(fit["steps"] for fit in fits), "seconds": seconds}
-
-
-def psnr(progress: Progress, reference: Array) -> Array:
-    """Of the average so far, in dB; of its middle, where the fit reaches beyond the picture."""
-    return metrics.psnr(images.middle(progress.average, reference.shape), reference)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from dipjax.compiler import traced
@@ -51,7 +50,7 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
     if x.size == 0:
         raise ImageError(f"{name} has shape {x.shape}: it has no pixels")
     _check_type(x.dtype, name)
-    if not isinstance(x, Tracer):
+    if not traced(x):
         # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         check_values(np.asarray(x), name)
     x = x if x.ndim == 3 else x[:, :, None]

@@ -22,6 +22,7 @@ from dipjax.noise.levels import level_by_brightness, local_mean
 Array = jax.Array
 
 ROUNDS = 8  # of the iterations that undo clipping
+LEAST = 1e-6  # of a level, by which is divided
 
 
 @jax.jit
@@ -55,6 +56,8 @@ def unclipped(mean: Array, sigma: float | Array) -> Array:
         mean: image (H, W, C).
         sigma: standard deviation of the noise before clipping, a number or that of every entry.
     """
+
+    sigma = jnp.maximum(sigma, LEAST)
 
     def nearer(_, x: Array) -> Array:
         offset = sigma * _clipped(-x / sigma, (1 - x) / sigma)[0]
@@ -114,7 +117,7 @@ def at_black(y: Array, sigma: Array) -> Array:
 
 def _left(mean: Array, sigma: float | Array) -> Array:
     """What clipping leaves of a level of noise, a factor, where the pixels have this mean."""
-    x = unclipped(mean, sigma)
+    x, sigma = unclipped(mean, sigma), jnp.maximum(sigma, LEAST)
     return jnp.sqrt(_clipped(-x / sigma, (1 - x) / sigma)[1])
 
 

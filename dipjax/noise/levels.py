@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from dipjax import images
+from dipjax.compiler import traced
 
 Array = jax.Array
 
@@ -44,7 +44,6 @@ def level(y: ArrayLike) -> Array:
     return jnp.float32(0.01) if min(y.shape[:2]) < 3 else jnp.maximum(_levels(y, 1)[1][0], 0.01)
 
 
-@jax.jit
 def level_by_colour(y: ArrayLike) -> Array:
     """The level of the white noise of a picture (h, w, 3), from differences of its colours.
 
@@ -64,8 +63,7 @@ def level_by_colour(y: ArrayLike) -> Array:
     return _levels(y @ jnp.asarray(DIFFERENCES, y.dtype), 1)[1][0]
 
 
-@partial(jax.jit, static_argnames="fall")
-def level_by_brightness(y: Array, *, fall: float = FALL) -> Array:
+def level_by_brightness(y: ArrayLike, *, fall: float = FALL) -> Array:
     """The noise of every entry of a picture, `s` (H, W, C), from those that are about as bright.
 
     `level` of each of eight equally large parts of the entries, from the darkest to the brightest
@@ -73,9 +71,14 @@ def level_by_brightness(y: Array, *, fall: float = FALL) -> Array:
     depends on the light, as that of photons, and speckle, and what clipping has left.
 
     Args:
-        y: a picture (H, W, C) in [0, 1], of at least 5 x 5 pixels.
+        y: a picture (H, W, C) in [0, 1]; of fewer than 5 x 5 pixels it is `level` everywhere.
         fall: by what factor a second look, which leaves texture out, may lower a level; 1 for none.
     """
+    return _level_by_brightness(images.check(y), fall)
+
+
+@partial(jax.jit, static_argnames="fall")
+def _level_by_brightness(y: Array, fall: float) -> Array:
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
     light, levels = _levels(y, PARTS, fall)
@@ -96,15 +99,24 @@ def checked(y: ArrayLike, sigma: float | Array | None = None) -> tuple[Array, fl
         ValueError: for a picture of another shape or range, or a level that is not positive.
     """
     y = images.check(y)
-    found = level(y) if sigma is None else sigma
-    if isinstance(found, Tracer):
-        return y, cast(float, found)
-    if jnp.ndim(found) or not 0 < float(found) <= 10:
+    return y, told(level(y) if sigma is None else sigma)
+
+
+def told(sigma: float | Array, *, none: bool = False) -> float:
+    """A level of noise that is given; 0 says that there is none, where that may be said.
+
+    Raises:
+        ValueError: for what is no level.
+    """
+    if traced(sigma):
+        return cast(float, sigma)
+    if jnp.ndim(sigma) or not (0 < float(sigma) <= 10 or (none and sigma == 0)):
+        zero = " or 0 for none," if none else ""
         raise ValueError(
-            f"sigma {found}: must be positive, one number on the scale where white is 1, on which "
-            "noise of 25 is 25 / 255"
+            f"sigma {sigma}: must be positive,{zero} one number on the scale where white is 1, on "
+            "which noise of 25 is 25 / 255"
         )
-    return y, float(found)
+    return float(sigma)
 
 
 @partial(jax.jit, static_argnames=("parts", "fall"))

@@ -12,10 +12,10 @@ inputs are (see `clipping`). A level out of range, and what is no image, raise `
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from dipjax import images
+from dipjax.compiler import traced
 
 Array = jax.Array
 
@@ -72,7 +72,7 @@ def impulse(key: Array, x: Array, probability: float) -> Array:
 
 def _given(x: ArrayLike, name: str, level: float, least: float, most: float) -> Array:
     """An image; it and the level of its noise are looked at where they are known."""
-    if not isinstance(level, Tracer):
+    if not traced(level):
         values = np.asarray(level)
         if not np.all((least <= values) & (values <= most)):
             raise ValueError(f"{name} {level}: must be from {least:g} to {most:g}")

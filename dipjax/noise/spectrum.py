@@ -21,7 +21,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from dipjax import images
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 from dipjax.noise.levels import local_mean
 
 Array = jax.Array
@@ -89,7 +89,6 @@ class Noise(NamedTuple):
         return jnp.maximum(jnp.sqrt(variance), 0.001).astype(y.dtype)
 
 
-@jax.jit
 def seen(y: ArrayLike) -> Noise:
     """The noise of a picture (H, W, C), from those of its blocks that vary least.
 
@@ -105,6 +104,11 @@ def seen(y: ArrayLike) -> Noise:
     y = images.check(y)
     if min(y.shape[:2]) < SIDE:
         raise ValueError(f"a picture of shape {y.shape} has no block of 16 x 16 pixels to look at")
+    return _seen(y)
+
+
+@jax.jit
+def _seen(y: Array) -> Noise:
     mean, blocks = _blocks(y)
     F = jnp.fft.fft2(blocks * WINDOW, axes=(1, 2)) / SIDE
     middle = jnp.mean(jnp.abs(F[:, MIDDLE]) ** 2, 1)  # (n, C)
@@ -128,6 +132,7 @@ def seen(y: ArrayLike) -> Noise:
     return Noise(S / unit, ratio, _tail(F[:, MIDDLE], w), alike, light, power * unit)
 
 
+@looks
 def asked(spectrum: str | Array, y: Array, *, known: bool) -> Array | None:
     """The spectrum that is asked for, an array or a word, of a picture (H, W, C), None if white.
 
@@ -151,6 +156,7 @@ def asked(spectrum: str | Array, y: Array, *, known: bool) -> Array | None:
     return S
 
 
+@looks
 def coloured(y: Array) -> Array | None:
     """The spectrum of the noise of a picture (H, W, C), or None.
 

@@ -7,9 +7,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from dipjax import images
+from dipjax.compiler import traced
 from dipjax.objectives.base import Objective
 from dipjax.objectives.fidelities import FIDELITIES, Fidelity, l2, robust
 from dipjax.operators import Operator, as_operator
@@ -91,7 +91,7 @@ def _measurement(y: Array) -> Array:
     """`y` as an array of floats; its values are looked at only where there are some."""
     given = images.array(y, "the measurement")
     # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
-    if not isinstance(given, Tracer) and not np.isfinite(np.asarray(given)).all():
+    if not traced(given) and not np.isfinite(np.asarray(given)).all():
         raise ValueError("the measurement has NaN or infinite values: mask them out")
     y = jnp.asarray(given)
     if not jnp.issubdtype(y.dtype, jnp.inexact):

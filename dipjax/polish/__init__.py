@@ -7,7 +7,6 @@ remove_jpeg_artifacts     min_x |A x - y|^2 with prior NLB     rounds, from the 
 """
 
 from dipjax.polish.blend import polished as polished
-from dipjax.polish.coarse import corrected as corrected
 from dipjax.polish.rounds import BLURRED as BLURRED
 from dipjax.polish.rounds import EXACT as EXACT
 from dipjax.polish.rounds import NARROW as NARROW

@@ -16,6 +16,7 @@ nothing at all, `noise_impedance` what is a picture and what is not.
 """
 
 from dipjax.presets import PRESETS as PRESETS
+from dipjax.restoration import Driver as Driver
 from dipjax.tasks.deblurring import deblur as deblur
 from dipjax.tasks.denoising import denoise as denoise
 from dipjax.tasks.denoising import finishes as finishes
@@ -25,7 +26,6 @@ from dipjax.tasks.impedance import noise_impedance as noise_impedance
 from dipjax.tasks.inpainting import Missing as Missing
 from dipjax.tasks.inpainting import inpaint as inpaint
 from dipjax.tasks.jpeg import remove_jpeg_artifacts as remove_jpeg_artifacts
-from dipjax.tasks.recipe import Driver as Driver
 from dipjax.tasks.recipe import asked as asked
 from dipjax.tasks.recipe import each as each
 from dipjax.tasks.recipe import planned as planned

@@ -11,8 +11,8 @@ from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Operator
 from dipjax.polish import BLURRED, EXACT, refined
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, measured
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import measured
 
 Array = jax.Array
 
@@ -45,8 +45,9 @@ def deblur(
         light: what was blurred, "linear" light, or the values of the picture as they are "stored",
             as by an image editor. "auto" looks which it is (see `light.seen`); of what is traced,
             as by `vmap`, it takes "stored".
-        sigma: standard deviation of the noise, before clipping, on the scale where white is 1; for
-            the polish. If not given it is estimated, where the picture is neither black nor white.
+        sigma: standard deviation of the noise, before clipping, on the scale where white is 1, and
+            0 for none; for the polish. If not given it is estimated, where the picture is neither
+            black nor white.
         polish: go on behind the fit by non-local Bayes and back-projection in turn (see
             `polish.refined`), but where `preset="paper"` is asked for.
         preset: "paper" (its network and settings of super-resolution; deblurring is ours), "fast",
@@ -65,7 +66,7 @@ def deblur(
     y = images.check(y)
     k = kernels.checked(kernel, y.shape).astype(y.dtype)
     A = lights.operator(k, lights.asked(light, y, k))
-    white = None if sigma is None else noise.checked(y, sigma)[1]
+    white = None if sigma is None else noise.told(sigma, none=True)
 
     def refine(x: Array, A: Operator, y: Array) -> Array:
         s = noise.unclipped_level(y) if white is None else white

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 from dipjax import codes, images, noise, stopping
 from dipjax.fitting import fit
 from dipjax.noise import clipping
-from dipjax.noise.spectrum import SIDE, asked, kernel, seen
+from dipjax.noise import spectrum as spectra
 from dipjax.objectives import Fidelity, as_objective, data_term
 from dipjax.operators import Identity
 from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, by_risk, enough
-from dipjax.restoration import Restoration
+from dipjax.restoration import Driver, Restoration
 from dipjax.risk import Risk, sure
 from dipjax.step import Energy
-from dipjax.tasks.recipe import Driver, behind, fitted
+from dipjax.tasks.recipe import behind, fitted
 
 Array = jax.Array
 
@@ -74,10 +74,10 @@ def denoise(
     """
     codes.one_key(key)  # before a long look at the noise
     y = images.check(y)
-    sigma = None if sigma is None else noise.checked(y, sigma)[1]
+    sigma = None if sigma is None else noise.told(sigma)
     told = sees(y, sigma=sigma, fidelity=fidelity, spectrum=spectrum)
     fidelity = cast(Fidelity, told["fidelity"])
-    S = asked(told["spectrum"], y, known=True)
+    S = spectra.asked(told["spectrum"], y, known=True)
     s = _level(y, sigma, S)
     rule = settings.pop("stop", stopping.never() if preset == "paper" else "auto")
     plain = regularizer is None and not {"code", "jitter"} & settings.keys()
@@ -111,7 +111,7 @@ def sees(
 ) -> dict[str, Any]:
     """What `denoise` takes for what is "auto": a fidelity, and a spectrum, "white" or an array."""
     fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
-    S = asked(spectrum, y, known=sigma is not None)
+    S = spectra.asked(spectrum, y, known=sigma is not None)
     return {"fidelity": fidelity, "spectrum": "white" if S is None else S}
 
 
@@ -119,9 +119,9 @@ def _level(y: Array, sigma: float | None, S: Array | None) -> Array:
     """Of the noise after clipping, of every entry."""
     if sigma is not None:
         return clipping.level_after(y, sigma)
-    if S is None or min(y.shape[:2]) < SIDE:
+    if S is None or min(y.shape[:2]) < spectra.SIDE:
         return noise.level_by_brightness(y)
-    return seen(y).level(y)
+    return spectra.seen(y).level(y)
 
 
 def _by_risk(
@@ -133,7 +133,7 @@ def _by_risk(
             f"no risk is known for noise whose fidelity is {fidelity!r}, as of salt and pepper: "
             'leave stop="risk" out, or say fidelity="l2"'
         )
-    energy = sure(y, s, None if S is None else kernel(S))
+    energy = sure(y, s, None if S is None else spectra.kernel(S))
     changes = {"code": energy.code, **by_risk(y.shape)}
     if soon:
         changes["steps"] = min(PRESETS["denoise"]["fast"]["steps"], enough(y.shape))

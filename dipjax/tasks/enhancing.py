@@ -4,12 +4,12 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from dipjax import images
+from dipjax.compiler import traced
 from dipjax.fitting import fit
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, near
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import near
 
 Array = jax.Array
 
@@ -45,7 +45,7 @@ def enhance(
         ValueError: for a picture of another shape or range, an unknown preset, or a strength that
             is not positive.
     """
-    if not isinstance(strength, Tracer) and not 0 < strength < math.inf:
+    if not traced(strength) and not 0 < strength < math.inf:
         raise ValueError(f"strength {strength}: must be a positive number")
     y = images.check(y)
     result = near("enhance", key, y, preset, driver, settings)

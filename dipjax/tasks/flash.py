@@ -4,8 +4,8 @@ import jax
 
 from dipjax import images
 from dipjax.fitting import fit
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, near
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import near
 
 Array = jax.Array
 

@@ -9,8 +9,8 @@ from dipjax.fitting import fit
 from dipjax.masks import masked
 from dipjax.objectives import data_term
 from dipjax.operators import Mask
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, measured
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import measured
 
 Array = jax.Array
 Missing = Literal["half", "text", "sparse", "hole"]

@@ -10,8 +10,8 @@ from dipjax.fitting import fit
 from dipjax.operators import Jpeg
 from dipjax.operators.jpeg import ROUNDING, light
 from dipjax.polish import refined
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, behind, near
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import behind, near
 
 Array = jax.Array
 # How much of the decoded colour stays, of which a file keeps means alone: 0 to .4 dB better than

@@ -5,19 +5,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from dipjax import memory, stopping
+from dipjax.compiler import traced
 from dipjax.objectives import DataTerm, data_term
 from dipjax.operators import Identity
 from dipjax.polish import refined
 from dipjax.presets import PRESETS, Preset, automatic, choose, precision
-from dipjax.restoration import FitError, Restoration
+from dipjax.restoration import Driver, FitError, Restoration
 from dipjax.settings import whole
 from dipjax.stopping import Reason
 
 Array = jax.Array
-Driver = Callable[..., Restoration]  # called like `fit`
 CUT_SHORT = (Reason.RUNNING, Reason.FAILED)
 
 
@@ -63,7 +62,7 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
     """A fit for each key, one after another, until one is cut short, by Ctrl-C or by failing.
 
     That one would blur the mean of those before it and is left out, unless it is the first. A
-    driver that knows of a Ctrl-C between two fits says so by `ended`, as `watch.Watch` does.
+    driver that knows of a Ctrl-C between two fits says so by `ended`, as `drivers.Loop` does.
 
     Raises:
         FitError: when the first fails, of a driver that raises it, as `fit` does.
@@ -86,14 +85,13 @@ def each(one: Callable[[Array], Restoration], keys: Any, driver: Driver) -> list
 def _cut_short(fit: Restoration) -> bool:
     """Whether something other than its rule ended a fit, as far as it is known."""
     reason = fit.stop_reason
-    return not (reason is None or isinstance(reason, Tracer)) and int(reason) in CUT_SHORT
+    return not (reason is None or traced(reason)) and int(reason) in CUT_SHORT
 
 
 def behind(result: Restoration, driver: Driver, polish: Callable[[Array], Array]) -> Restoration:
     """The result with its image polished, but where the fit was cut short by Ctrl-C or failing.
 
-    A driver that shows how it goes, as `watch.Watch` does, has a method `polish` that is given
-    the work.
+    A driver that shows how it goes has a method `polish` that is given the work (see `drivers`).
     """
     if getattr(driver, "ended", False) or _cut_short(result):
         return result

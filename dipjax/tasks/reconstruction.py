@@ -6,14 +6,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
+from dipjax.compiler import traced
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Adjoint, Operator, has_derivative, linearized
 from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, measured
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import measured
 
 Array = jax.Array
 
@@ -62,7 +62,7 @@ def reconstruct(
     """
     energy = data_term(A, y)
     image = _image(energy.operator, energy.y, shape)
-    if not (sigma is None or isinstance(sigma, Tracer)) and not 0 <= sigma < math.inf:
+    if not (sigma is None or traced(sigma)) and not 0 <= sigma < math.inf:
         raise ValueError(f"sigma {sigma}: must be a level of noise, 0 or more")
     like = jax.ShapeDtypeStruct(image, energy.y.real.dtype)
     polish = polish and has_derivative(energy.operator, like)

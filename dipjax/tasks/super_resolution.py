@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from dipjax import compression, images, noise
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 from dipjax.fitting import fit
 from dipjax.noise import spectrum
 from dipjax.objectives import data_term
 from dipjax.operators import Downsample, Jpeg, Kernel
 from dipjax.polish import EXACT, refined
-from dipjax.restoration import Restoration
-from dipjax.tasks.recipe import Driver, measured
+from dipjax.restoration import Driver, Restoration
+from dipjax.tasks.recipe import measured
 
 Array = jax.Array
 
@@ -87,11 +87,10 @@ def sees(
     """What `super_resolve` takes for a sigma that it is not told, where it polishes."""
     if sigma is None:
         sigma = level(y) if polish and preset != "paper" else 0.0
-    elif not traced(sigma) and sigma != 0:
-        noise.checked(y, sigma)
-    return {"sigma": jnp.float32(sigma)}
+    return {"sigma": jnp.float32(noise.told(sigma, none=True))}
 
 
+@looks
 def level(y: Array, jpeg: Jpeg | None = None) -> float:
     """The `sigma` of a small picture (h, w, C), as far as it can be told from what it shows.
 
@@ -108,8 +107,7 @@ def level(y: Array, jpeg: Jpeg | None = None) -> float:
     """
     if traced(y) or min(y.shape[:2]) < 3:
         return 0.0
-    with jax.ensure_compile_time_eval():  # of a picture that is known where all else is traced
-        kept, found = compression.kept(y, jpeg), float(_noise(y))
+    kept, found = compression.kept(y, jpeg), float(_noise(y))
     return max(found if found > WEAK else 0.0, sigma_of(kept) if kept else 0.0)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from dipjax import checkpoints, codes, identity, images
 from dipjax.fitting import STEPS
-from dipjax.polish import corrected
+from dipjax.generators.hourglass import or_hourglass
 from dipjax.risk import Risk
-from dipjax.step import FitState, fitter
+from dipjax.step import ADAM, FitState, fitter
+from dipjax.tiles.coarse import corrected
 
 Array = jax.Array
 
@@ -26,7 +27,7 @@ class Relay:
 
     What the params have learnt of one picture holds for the next where the picture is its own code,
     as in a fit by risk; with a code of noise, measured, it does not. What so few steps leave of the
-    neighbour's colours is corrected (see `polish.corrected`). The members of a tile, which are to
+    neighbour's colours is corrected (see `corrected`). The members of a tile, which are to
     differ, each go on from one of the last tile's.
 
     Attributes:
@@ -49,6 +50,10 @@ class Relay:
     def ended(self) -> bool:
         """Whether its driver says that something other than a rule ended a fit."""
         return getattr(self.driver, "ended", False)
+
+    def polish(self, work: Callable[[], Array]) -> Array:
+        """What a task does behind a fit, as its driver does it."""
+        return getattr(self.driver, "polish", lambda work: work())(work)
 
     def __call__(self, key: Array, objective, shape, *, steps: int = STEPS, **settings):
         warm = (WARM if isinstance(objective, Risk) else 1.0) if self.warm is None else self.warm
@@ -74,11 +79,13 @@ class Relay:
         return result
 
 
-def _shapes(key, objective, shape, *, code=codes.uniform, **settings) -> FitState:
+def _shapes(
+    key, objective, shape, *, code=codes.uniform, generator=None, optimizer=ADAM, **_
+) -> FitState:
     """Those of the end of such a fit, without its code."""
-    given = {k: v for k, v in settings.items() if k in ("generator", "optimizer") and v is not None}
+    f = or_hourglass(generator, shape)
     z, *_ = jax.eval_shape(lambda key: codes.drawn(key, code, shape), key)
-    return jax.eval_shape(fitter(objective, **given).init, key, z)._replace(z=None)
+    return jax.eval_shape(fitter(objective, f, optimizer).init, key, z)._replace(z=None)
 
 
 @dataclass
@@ -115,13 +122,14 @@ class Shelf:
 
     def write(self, i: int, x: np.ndarray) -> None:
         """Keep a tile, and before it the state to go on from."""
-        tile, older = io.BytesIO(), list(self.folder.glob("state-*"))
+        tile, state = io.BytesIO(), self._state(i)
         if ends := self.relay.ends:
-            checkpoints.save(self._state(i), [end._replace(z=None) for end in ends])
+            checkpoints.save(state, [end._replace(z=None) for end in ends])
         np.save(tile, x)
         images.write_bytes(self.folder / f"{i}.npy", tile.getvalue())
-        for file in older if ends else ():
-            file.unlink()
+        for older in self.folder.glob("state-*") if ends else ():
+            if older != state:
+                older.unlink()
 
     def _state(self, i: int) -> Path:
         return self.folder / f"state-{i}.msgpack"

@@ -25,6 +25,7 @@ from dipjax.drivers import Loop
 from dipjax.grids import Tile, cut
 from dipjax.masks import masked
 from dipjax.restoration import Restoration
+from dipjax.settings import whole
 from dipjax.tiles.relay import Relay, Shelf, mark
 
 Array = jax.Array
@@ -94,14 +95,14 @@ def iterate(
             risk, and else 1.
         folder: finished tiles are kept here, and a run that was stopped goes on from them.
         driver: what runs a fit, called like `fit`. Tiles start from the params of the last `Run`,
-            where it has one as `.state` afterwards, as `watch.Watch` does.
+            where it has one as `.state` afterwards, as `drivers.watch.Watch` does.
         **settings: of the task.
 
     Raises:
         ValueError: before any compute, when sizes do not agree, a tile to inpaint has no known
             pixel, or the folder holds something else.
     """
-    tile = (tile, tile) if isinstance(tile, int) else tile
+    tile = tile if isinstance(tile, tuple) else (side := whole(tile, "tile"), side)
     if isinstance(task, partial):  # what it has been given are settings; those of the call win
         given, settings = task.args, task.keywords | settings
         task = partial(task.func, *given) if given else task.func
@@ -133,7 +134,7 @@ def iterate(
         key_i = jax.random.fold_in(key, i)
         return np.asarray(task(key_i, *pieces, driver=relay, **settings).image)
 
-    return _blended(restored, parts, y, factor, shelf)
+    return _blended(restored, parts, y, factor, shelf, relay)
 
 
 def _members(task: Task, settings: dict[str, Any]) -> int:
@@ -155,8 +156,9 @@ def _blended(
     y: np.ndarray,
     factor: int,
     shelf: Shelf | None,
+    relay: Relay,
 ) -> Iterator[Progress]:
-    """`y + sum_t w_t (x_t - y)`, tile by tile, `y` enlarged."""
+    """`y + sum_t w_t (x_t - y)`, tile by tile, `y` enlarged, until something ends a fit."""
     image = _enlarge(y, factor).copy()
     found = 0
     for i, part in enumerate(parts):
@@ -165,7 +167,9 @@ def _blended(
         x = restored(i, part) if kept is None else kept
         part.of(image, factor)[:] += part.weight * (x - _enlarge(part.of(y), factor))
         yield Progress(i + 1, len(parts), image, found)
-        # Not before: who was interrupted leaves the loop here, and a half tile is not kept.
+        # What was cut short is not kept, and what failed would spoil the tiles that start from it.
+        if relay.ended:
+            return
         if shelf and kept is None:
             shelf.write(i, x)
 

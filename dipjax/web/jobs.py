@@ -155,8 +155,6 @@ def _tiled(task, key, y, *data, tile: tuple[int, int], told: Told) -> ArrayLike:
         image = progress.image.copy()
         told.label = f"{progress.done} of {progress.total} tiles"
         told.say(image, told.label)
-        if told.ended:  # a tile that failed, too, spoils those that start from its params
-            break
     return image
 
 
