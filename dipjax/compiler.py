@@ -19,12 +19,13 @@ LIMIT = Path("/proc/sys/vm/max_map_count")
 MAPPINGS = Path("/proc/self/maps")
 
 
-def compiled(fn: Callable, *, room: bool = True, **settings) -> Any:
+def compiled(fn: Callable, *, clears: bool = True, **settings) -> Any:
     """`jax.jit(fn, **settings)` with the options of the backend.
 
     JAX allows options for whole programs only: as a part of another one, which is the caller's,
-    it is plain `jax.jit`. `.program()` is the jitted function of the whole program. Each call looks
-    for room first, which takes milliseconds; `room=False` is for what is called again and again.
+    it is plain `jax.jit`. `.program()` is the jitted function of the whole program. Each call makes
+    room first where there is little, and looking for that takes milliseconds; `clears=False` is for
+    what is called again and again.
     """
     part = jax.jit(fn, **settings)
     whole = lru_cache(maxsize=1)(lambda: jax.jit(fn, **settings, compiler_options=_options()))
@@ -33,7 +34,7 @@ def compiled(fn: Callable, *, room: bool = True, **settings) -> Any:
     def call(*args, **kwargs):
         if traced((args, kwargs)):
             return part(*args, **kwargs)
-        if room:
+        if clears:
             make_room()
         return whole()(*args, **kwargs)
 

@@ -120,29 +120,26 @@ def ensemble(
     def one(i, **sight) -> Restoration:
         return checked(fn(*arguments(i), **settings | sight))
 
-    inside, own, sights = traced((keys, data, settings)), {}, []
-    if not inside:
-        alike = all(axis is None for axis in axes)
-        apart = [arguments(i) for i in range(1 if alike else count)]
-        sights = _seen(fn, apart, settings) * (count // len(apart))  # one that all share
-        if how != "map" and (told := _shared(sights)) is not None:
-            words, own = told
-            settings = {n: v for n, v in (settings | words).items() if n not in own}
-        elif auto:
-            how = "map"
-    if how == "map" and not inside:
+    def at_once(settings: dict[str, Any], own: dict[str, Any]) -> Restoration:
+        """With settings that all members share, and those of their own, stacked."""
+        many, mapped, shared = member(fn, data, settings, axes)
+        first = jax.tree.map(lambda leaf: leaf[0], own)
+        asked = partial(_asked, fn, arguments(0), settings | first)
+        run = over_devices if how == "devices" else side_by_side
+        return run(many, (keys, mapped | own), shared, batch, asked)
+
+    if traced((keys, data, settings)):  # nothing can be seen in it
+        return _summary(lax.map(one, jnp.arange(count)) if how == "map" else at_once(settings, {}))
+    apart = [arguments(i) for i in range(1 if all(axis is None for axis in axes) else count)]
+    sights = _seen(fn, apart, settings) * (count // len(apart))  # one that all share
+    told = None if how == "map" else _shared(sights)
+    if how == "map" or (auto and told is None):
         # Waiting gives each member the machine for itself, and lets Ctrl-C in between two.
         waited = lambda i: jax.block_until_ready(one(i, **sights[i]))  # noqa: E731
         return collect(tasks.each(waited, range(count), _driver(fn, settings)))
-    if how == "map":
-        return _summary(lax.map(one, jnp.arange(count)))
-    many, mapped, shared = member(fn, data, settings, axes)
-    mapped |= own
-    first = jax.tree.map(lambda leaf: leaf[0], own)
-    asked = partial(_asked, fn, arguments(0), settings | first)
-    run = over_devices if how == "devices" else side_by_side
-    fits = run(many, (keys, mapped), shared, batch, asked)
-    return _summary(fits if inside else _sound(fits))
+    words, own = told or ({}, {})
+    settings = {n: v for n, v in (settings | words).items() if n not in own}
+    return _summary(_sound(at_once(settings, own)))
 
 
 def collect(fits: Sequence[Restoration]) -> Ensemble:

@@ -180,7 +180,7 @@ def _fit(keys, objective, z, settings: Settings, shape, steps, start=None, *, ro
     return finish(run)
 
 
-@partial(compiled, room=False, static_argnames=("settings", "length"), donate_argnames="run")
+@partial(compiled, clears=False, static_argnames=("settings", "length"), donate_argnames="run")
 def _advance(key, run: Run, objective, settings: Settings, length: int, until=None):
     run = chunk(key, run, objective, settings, length, until)
     return run, jnp.copy(run.image), jnp.copy(run.average.mean)

@@ -1,7 +1,6 @@
 """Optimisers that the published experiments use, as optax does not have them."""
 
 from functools import cache
-from numbers import Real
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.flatten_util import ravel_pytree
+
+from dipjax.compiler import traced
 
 Array = jax.Array
 
@@ -39,7 +40,7 @@ def adam(rate: float | optax.Schedule) -> Named:
     Args:
         rate: the learning rate, a number or a schedule of the step.
     """
-    return _adam(float(rate)) if isinstance(rate, Real) else _adam.__wrapped__(rate)
+    return _adam.__wrapped__(rate) if callable(rate) or traced(rate) else _adam(float(rate))
 
 
 @cache

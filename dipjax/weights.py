@@ -16,6 +16,7 @@ because no parser of it is kept up; with OpenCV 4:
 """
 
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -27,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from dipjax import torch_files
+from dipjax import images, torch_files
 
 Arrays = dict[str, np.ndarray]
 
@@ -81,12 +82,9 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None
     path = Path(path)
     if path.suffix.lower() != ".npz":
         raise WeightsError(f"{str(path)!r}: weights are written as .npz, choose that suffix")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.npz")
-    try:
-        np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    data = io.BytesIO()
+    np.savez(data, **arrays)  # pyright: ignore[reportArgumentType]
+    images.write_bytes(path, data.getvalue())
 
 
 def check_hash(path: Path, sha256: str | None = None) -> None:

@@ -1,12 +1,13 @@
 """Non-local Bayes: exact where a group is one Gaussian, and better by a better pilot."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from dipjax.baselines import nonlocal_bayes
 from dipjax.metrics import psnr
-from dipjax.polish.nonlocal_bayes import _inverse
+from dipjax.polish.nonlocal_bayes import _inverse, staged
 
 RNG = np.random.default_rng(0)
 SIGMA = 0.1
@@ -63,3 +64,11 @@ def test_bad_input(pictures):
         nonlocal_bayes(y, pilot=y[:-1])
     with pytest.raises(ValueError, match="sigma 25: must be positive"):
         nonlocal_bayes(y, sigma=25)
+
+
+def test_what_is_divided_by_a_weak_level_is_no_picture(key):
+    """The polish makes noise even, and what it gives to the two stages leaves the range."""
+    y = (0.5 + 0.1 * jax.random.normal(key, (12, 12, 1))).at[3, 4].set(60.0)
+    with pytest.raises(ValueError, match="ranges from"):
+        nonlocal_bayes(y, sigma=0.1)
+    assert jnp.isfinite(staged(y, 0.1)).all()

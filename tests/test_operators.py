@@ -134,7 +134,10 @@ def test_lists_are_taken_for_arrays(key):
     rows = [[1.0, 0.0], [0.0, 1.0]]
     np.testing.assert_array_equal(Mask(rows)(x), Mask(jnp.array(rows))(x))
     np.testing.assert_array_equal(Blur(rows)(x), Blur(jnp.array(rows))(x))
-    assert len(jax.tree.leaves(Mask(rows))) == 1
+    np.testing.assert_array_equal(Fourier(rows)(x), Fourier(jnp.array(rows))(x))
+    np.testing.assert_array_equal(Radon([0.0, 30.0])(x), Radon(jnp.array([0.0, 30.0]))(x))
+    for A in (Mask(rows), Fourier(rows), Radon([0.0, 30.0]), Jpeg([[[1.0] * 8] * 8])):
+        assert len(jax.tree.leaves(A)) == 1
     u = jnp.ones((1, 1, 1))
     np.testing.assert_array_equal(jax.jit(lambda A, u: A.T(u))(Blur(rows), u), Blur(rows).T(u))
 

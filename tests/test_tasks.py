@@ -501,6 +501,14 @@ def test_best_denoises_with_a_pilot(key, x):
         dipjax.denoise(key, y, sigma=0, **settings)
 
 
+def test_a_fidelity_is_the_same_by_its_name_and_by_itself(key, x):
+    """By both it is fitted by risk, polished, and its clipping undone."""
+    settings = dict(generator=TINY["generator"], steps=3, sigma=0.1)
+    named = dipjax.denoise(key, x, fidelity="l2", **settings)
+    itself = dipjax.denoise(key, x, fidelity=objectives.l2, **settings)
+    np.testing.assert_array_equal(named.image, itself.image)
+
+
 def test_best_leaves_a_fit_alone_where_the_noise_is_salt_and_pepper(key, x):
     settings = dict(generator=TINY["generator"], steps=3, sigma=0.01)
     y = noise.impulse(key, x, 0.3)

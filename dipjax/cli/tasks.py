@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 from tyro.conf import OmitArgPrefixes, Positional
 
-from dipjax import compression, images, noise, tasks
+from dipjax import compression, images, tasks
 from dipjax.cli import checks, deblurring
 from dipjax.cli.masking import known_pixels
 from dipjax.cli.options import (
@@ -24,7 +24,6 @@ from dipjax.cli.options import (
     tell_unused,
 )
 from dipjax.cli.restoring import restore
-from dipjax.noise import spectrum as spectra
 from dipjax.objectives import TotalVariation
 from dipjax.operators import Kernel
 from dipjax.tasks.super_resolution import level as level_of
@@ -60,21 +59,18 @@ def denoise(
         raise ValueError(f"--tv {tv}: must be 0 or a positive number")
     checks.sigma(sigma)
     check_files(output, picture, common, input)
-    if fidelity == "auto":
-        fidelity = noise.fidelity(jnp.asarray(picture.colour))
-        if fidelity == "l1" and not common.quiet:
-            print("salt and pepper: fitted by absolute differences")
-    regularizer = tv * TotalVariation() if tv else None
-    finished = tasks.finishes(fidelity, common.preset)
-    tell_unused(sigma, finished, common.quiet)
-    known = sigma is not None or not finished
-    S = spectra.asked(spectrum, jnp.asarray(picture.colour), known=known)
-    if S is not None and spectrum == "auto" and not common.quiet:
+    asked = {"sigma": sigma, "fidelity": fidelity, "spectrum": spectrum}
+    y = jnp.asarray(picture.colour)
+    seen = tasks.seen(tasks.denoise, y, preset=common.preset, **asked)  # in tiles the same for all
+    white = isinstance(seen["spectrum"], str)
+    tell_unused(sigma, tasks.finishes(seen["fidelity"], common.preset), common.quiet)
+    if not common.quiet and fidelity == "auto" and seen["fidelity"] == "l1":
+        print("salt and pepper: fitted by absolute differences")
+    if not common.quiet and spectrum == "auto" and not white:
         print("coloured noise: neighbouring pixels err alike (--spectrum white: they do not)")
-    given = {"sigma": sigma, "fidelity": fidelity, "polish": polish}
-    shared = "white" if S is None else S  # of all of the picture, in tiles, too
-    task = partial(tasks.denoise, regularizer=regularizer, spectrum=shared, **given)
-    said = {"spectrum": "white" if S is None else "coloured"}
+    regularizer = tv * TotalVariation() if tv else None
+    task = partial(tasks.denoise, regularizer=regularizer, polish=polish, **asked | seen)
+    said = {"spectrum": "white" if white else "coloured"}
     restore("denoise", picture, input, output, common, task, said=said)
 
 

@@ -77,6 +77,7 @@ class Network:
         table: the layers in order, (name, Flax module).
         name: of the network and its form.
         size: height and width in pixels of the images that it was trained on.
+        whole: as `table`, but all layers, of which the weights may reach the first only.
         aliases: other names of layers, (alias, name).
     """
 

@@ -3,7 +3,7 @@
 import flax.struct
 import jax.numpy as jnp
 
-from dipjax.operators.base import Array, Operator, Shape
+from dipjax.operators.base import Array, Operator, Shape, list_as_array
 
 PLANE = (0, 1)
 
@@ -29,6 +29,9 @@ class Fourier(Operator):
 
     mask: Array
     coils: Array | None = None
+
+    def __post_init__(self):
+        list_as_array(self, "mask")
 
     def forward(self, x: Array) -> Array:
         m = self.mask if jnp.ndim(self.mask) == 3 else self.mask[..., None]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy import fft
 
-from dipjax.operators.base import Array, Operator
+from dipjax.operators.base import Array, Operator, list_as_array
 from dipjax.operators.orientation import UPRIGHT, stored
 
 SIDE = 8  # of a block
@@ -45,6 +45,9 @@ class Jpeg(Operator):
     steps: Array
     sampling: tuple[int, int] = flax.struct.field(pytree_node=False, default=(1, 1))
     orientation: int = flax.struct.field(pytree_node=False, default=UPRIGHT)
+
+    def __post_init__(self):
+        list_as_array(self, "steps")
 
     @property
     def level(self) -> Array:

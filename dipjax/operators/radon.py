@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from dipjax.compiler import once
-from dipjax.operators.base import Array, Operator, Shape
+from dipjax.operators.base import Array, Operator, Shape, list_as_array
 
 
 @flax.struct.dataclass
@@ -38,6 +38,7 @@ class Radon(Operator):
     detectors: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def __post_init__(self):
+        list_as_array(self, "angles")
         d = self.detectors
         if d is not None and (not isinstance(d, int | np.integer) or d < 1):
             raise ValueError(f"detectors must be an integer of at least 1, not {d!r}")

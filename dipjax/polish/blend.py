@@ -6,14 +6,14 @@ from jax import lax
 
 from dipjax.noise import local_mean
 from dipjax.noise.spectrum import coarse_power
-from dipjax.polish.nonlocal_bayes import FIRST, nonlocal_bayes, too_few
+from dipjax.polish.nonlocal_bayes import FIRST, staged, too_few
 
 Array = jax.Array
 
 PILOT = 0.3  # how much of the pilot is the fit; of .3 and .5, on pictures of scikit-image
-# How much of the result is not the fit, and where: of .7, .85, 1 and .01, .03, .1, which differ by
-# .05 dB, on crops of kodim03, lena, peppers, bird, woman and flowers, noise of 25 and 50. What a
-# fit is off by matters there by .01 dB at most, and in tiles of them by .1 to .3.
+# How much of the result is not the fit, and where: .7 and .85, .03 and .1 are within .05 dB, on
+# crops of kodim03, lena, peppers, bird, woman and flowers, noise of 25 and 50. What a fit is off by
+# matters there by .01 dB at most, and in tiles of them by .1 to .3.
 POLISH, SMOOTH, OFF = 0.8, 0.05, 0.02
 # Of the entries so many are beyond: 0.02 in Poisson noise, 0.04 where 5 % of y are lost.
 FAR, OUTLIERS = 0.2, 0.03
@@ -51,8 +51,8 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
     power = 1.0 if S is None else coarse_power(S[0, 0].real)
 
     def blend(x: Array) -> Array:
-        pilot = PILOT * x + (1 - PILOT) * nonlocal_bayes(even, sigma=sigma, S=S)
-        z = nonlocal_bayes(even, sigma=sigma, pilot=pilot, S=S)
+        pilot = PILOT * x + (1 - PILOT) * staged(even, sigma, S=S)
+        z = staged(even, sigma, pilot, S)
         off = g * (z - x)
         parts = _variance(x), local_mean(off) ** 2, s**2
         v, m, noise = (part.mean(-1, keepdims=True) for part in parts)

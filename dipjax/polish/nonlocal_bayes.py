@@ -57,11 +57,19 @@ def nonlocal_bayes(
     y, sigma = noise.checked(y, sigma)
     if min(y.shape[:2]) < FIRST["side"]:
         raise ValueError(f"a picture of shape {y.shape} is smaller than a patch of 5 x 5")
+    if pilot is not None:
+        pilot = images.check(pilot, "pilot")
+        if pilot.shape != y.shape:
+            raise ValueError(f"pilot of shape {pilot.shape} for a picture of shape {y.shape}")
+    return staged(y, sigma, pilot, S)
+
+
+def staged(
+    y: Array, sigma: float | Array, pilot: Array | None = None, S: Array | None = None
+) -> Array:
+    """`nonlocal_bayes` where nothing is to be looked at: `y` may leave the range of a picture."""
     if pilot is None:
         pilot = jnp.clip(grouped(y, y, sigma, S, noisy=True, **FIRST), 0, 1)
-    pilot = images.check(pilot, "pilot")
-    if pilot.shape != y.shape:
-        raise ValueError(f"pilot of shape {pilot.shape} for a picture of shape {y.shape}")
     return jnp.clip(grouped(y, pilot, sigma, S, noisy=False, **SECOND), 0, 1)
 
 

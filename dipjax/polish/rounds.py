@@ -38,13 +38,13 @@ def refined(
 ) -> Array:
     """A fit of `y = A x`, by denoising and back-projection in turn, with momentum.
 
-        z_k = x_k + 0.8 (x_k - x_{k-1})
-        x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - NLB(z_k)|^2 / sigma_k^2
+        z_k = x_k + 0.8 (x_k - x_{k-1}),    v_k = NLB(z_k),    z_k held in [0, 1]
+        x_{k+1} = argmin_u |A u - y|^2 / s^2 + |u - v_k|^2 / sigma_k^2
 
     `sigma_k`, from `wide` to `narrow`, is what an image may be off, for non-local Bayes as for the
     measurement. What the generator has drawn, the groups of alike patches make sharper, and every
     round goes back towards what was measured: for an operator that is not linear, by its derivative
-    at `z_k` (Gauss, Newton).
+    at `v_k` (Gauss, Newton).
 
     T. Tirer, R. Giryes, "Image restoration by iterative denoising and backward projections", IEEE
     Trans. Image Processing 28(3), 2019.
@@ -55,7 +55,7 @@ def refined(
         y: its measurement.
         s: the level of the noise in it, 0 for none; by default half a level of 8 bits.
         wide: how far the fit may be off.
-        narrow: how far the last image may be; by default `4 s`, and at most 12 / 255.
+        narrow: how far the last image may be; by default `narrowest(s)`.
         rounds: from the one to the other.
 
     Returns:
@@ -68,15 +68,23 @@ def refined(
 
     def turn(carry: tuple[Array, Array], sigma: Array) -> tuple[tuple[Array, Array], None]:
         x, last = carry
-        z = smoothed(jnp.clip(x + MOMENTUM * (x - last), 0, 1), sigma)
-        return (_towards(z, A, y, s / sigma), x), None
+        z = jnp.clip(x + MOMENTUM * (x - last), 0, 1)
+        v = smoothed(z, sigma)
+        return (_towards(v, A, y, s / sigma), x), None
 
-    last = jnp.minimum(NARROW * s if narrow is None else narrow, NARROW_AT_MOST)
-    last = jnp.maximum(last, EXACT)  # what an image is off in any case
+    last = narrowest(s) if narrow is None else jnp.clip(narrow, EXACT, NARROW_AT_MOST)
     sigmas = jnp.geomspace(jnp.maximum(wide, last), last, rounds, dtype=dtype)
     start = _towards(x, A, y, s / sigmas[0])
     (x, _), _ = lax.scan(turn, (start, start), sigmas)
     return jnp.clip(x, 0, 1)
+
+
+def narrowest(s: float | Array) -> Array:
+    """How far the last image may be off, for noise that is of this level in the image: `4 s`.
+
+    At most 12 / 255, and no less than what an image is off in any case.
+    """
+    return jnp.clip(NARROW * s, EXACT, NARROW_AT_MOST)
 
 
 def _towards(x: Array, A: Operator, y: Array, ratio: Array) -> Array:

@@ -10,6 +10,7 @@ from dipjax.fitting import fit
 from dipjax.noise import clipping
 from dipjax.noise import spectrum as spectra
 from dipjax.objectives import Fidelity, as_objective, data_term
+from dipjax.objectives.fidelities import l2
 from dipjax.operators import Identity
 from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, by_risk, enough
@@ -44,7 +45,8 @@ def denoise(
             of white noise with how it depends on the light, as the noise of counted photons does.
         spectrum: "white" noise is independent from pixel to pixel. That of "coloured" noise, as of
             most cameras, is read off the picture (see `dipjax.spectrum`), or is an array such as
-            `spectrum.seen(picture).S`. "auto" looks which it is, unless a sigma is given.
+            `spectrum.seen(picture).S`. "auto" looks which it is, unless a sigma is given, by "l2"
+            and not for `preset="paper"`.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
@@ -75,7 +77,7 @@ def denoise(
     codes.one_key(key)  # before a long look at the noise
     y = images.check(y)
     sigma = None if sigma is None else noise.told(sigma)
-    told = sees(y, sigma=sigma, fidelity=fidelity, spectrum=spectrum)
+    told = sees(y, sigma=sigma, fidelity=fidelity, spectrum=spectrum, preset=preset)
     fidelity = cast(Fidelity, told["fidelity"])
     S = spectra.asked(told["spectrum"], y, known=True)
     s = _level(y, sigma, S)
@@ -107,11 +109,16 @@ def sees(
     sigma: float | None = None,
     fidelity: Any = "auto",
     spectrum: Any = "auto",
+    preset: str = "fast",
     **_: Any,
 ) -> dict[str, Any]:
     """What `denoise` takes for what is "auto": a fidelity, and a spectrum, "white" or an array."""
-    fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
-    S = spectra.asked(spectrum, y, known=sigma is not None)
+    if isinstance(fidelity, str):
+        fidelity = noise.fidelity(y) if fidelity == "auto" else fidelity
+    elif fidelity is l2:
+        fidelity = "l2"
+    known = sigma is not None or not finishes(fidelity, preset)
+    S = spectra.asked(spectrum, y, known=known)
     return {"fidelity": fidelity, "spectrum": "white" if S is None else S}
 
 

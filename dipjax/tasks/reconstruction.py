@@ -11,7 +11,7 @@ from dipjax.compiler import traced
 from dipjax.fitting import fit
 from dipjax.objectives import data_term
 from dipjax.operators import Adjoint, Operator, has_derivative, linearized
-from dipjax.polish import BLURRED, EXACT, NARROW, NARROW_AT_MOST, refined, smoothed
+from dipjax.polish import BLURRED, EXACT, narrowest, refined, smoothed
 from dipjax.restoration import Driver, Restoration
 from dipjax.tasks.recipe import measured
 
@@ -112,7 +112,7 @@ def _refined(x: Array, A: Operator, y: Array, sigma: float | None) -> Array:
 
     def finer(s: Array | float) -> tuple[Array, Array]:
         s = jnp.maximum(s, EXACT * g)
-        narrow = jnp.minimum(NARROW * s / g, NARROW_AT_MOST)
+        narrow = narrowest(s / g)
         return refined(x, A, y, s, BLURRED, narrow), narrow
 
     s = left(smoothed(*finer(left(x)))) if sigma is None else sigma
