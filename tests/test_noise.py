@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import kernels, light, noise
+from dipjax import images, kernels, light, noise
 from dipjax.noise import levels, outliers, spectrum
 from dipjax.operators import Blur, in_light
 
@@ -18,7 +18,7 @@ TILES = jnp.asarray(
 @pytest.fixture
 def coloured(key):
     """Noise that is alike in neighbours (64, 64, 3)."""
-    return 0.5 + 0.1 * noise.local_mean(jax.random.normal(key, (64, 64, 3)))
+    return 0.5 + 0.1 * images.local_mean(jax.random.normal(key, (64, 64, 3)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import dipjax
-from dipjax import noise, risk
+from dipjax import images, noise, risk
 from dipjax.baselines import nonlocal_bayes
 from dipjax.metrics import psnr
 from dipjax.operators import Downsample, Lambda, Mask, backproject
@@ -34,7 +34,7 @@ def level(x):
 
 def blurred(x):
     """As a fit is that has not learnt all of the texture."""
-    return 0.7 * x + 0.3 * noise.local_mean(x)
+    return 0.7 * x + 0.3 * images.local_mean(x)
 
 
 def test_a_fit_that_has_blurred_gets_its_texture_back(key, stripes):
@@ -135,7 +135,7 @@ def test_denoise_ends_with_it(key, stripes, settings, ends_with_it):
 def test_it_maps(key, stripes, over):
     """Over devices, too, that share fewer cores, where LAPACK would wait for ever."""
     ys = jnp.stack([noise.gaussian(k, stripes, S) for k in jax.random.split(key, 4)])
-    xs = jax.vmap(noise.local_mean)(ys)
+    xs = jax.vmap(images.local_mean)(ys)
     both = over(polished)(xs, ys, jnp.full(ys.shape, S))
     for x, y, image in zip(xs, ys, both, strict=True):
         np.testing.assert_allclose(image, polished(x, y, level(y)), atol=1e-4)
@@ -172,7 +172,7 @@ def test_what_is_small_and_noisy_is_polished_by_its_noise(key, stripes):
 
 def test_an_operator_of_your_own(stripes):
     """A blur, undone as far as rounding allows."""
-    A = Lambda(noise.local_mean)
+    A = Lambda(images.local_mean)
     y = jnp.round(255 * A(stripes)) / 255
     assert psnr(refined(y, A, y), stripes) > psnr(y, stripes) + 10
 

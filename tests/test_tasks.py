@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dipjax
-from dipjax import kernels, noise, objectives, polish, presets, tasks
+from dipjax import images, kernels, noise, objectives, polish, presets, tasks
 from dipjax.generators import Positional
 from dipjax.operators import Blur, Downsample, Fourier, Identity, Lambda, Mask, Radon
 from dipjax.restoration import IMAGES, Restoration
@@ -595,7 +595,7 @@ def test_bad_factor(key, x, factor):
 def test_the_noise_of_a_small_picture_is_seen(key, channels):
     """Not what is too weak, and not detail, which is alike in the colours and softer in grey."""
     smooth = jnp.linspace(0.2, 0.8, 64)[:, None, None] * jnp.ones((64, 64, channels))
-    detail = noise.local_mean(jax.random.uniform(jax.random.key(1), (64, 64, 1)))
+    detail = images.local_mean(jax.random.uniform(jax.random.key(1), (64, 64, 1)))
     n = jax.random.normal(key, smooth.shape)
     assert super_resolution.level(smooth + 8 / 255 * n) == pytest.approx(8 / 255, rel=0.1)
     assert super_resolution.level(smooth + 2 / 255 * n) == 0

@@ -6,6 +6,7 @@ from dipjax.images.arrays import ImageError as ImageError
 from dipjax.images.arrays import array as array
 from dipjax.images.arrays import busiest as busiest
 from dipjax.images.arrays import check as check
+from dipjax.images.arrays import local_mean as local_mean
 from dipjax.images.arrays import middle as middle
 from dipjax.images.arrays import quantised as quantised
 from dipjax.images.arrays import repeated as repeated

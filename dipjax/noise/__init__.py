@@ -13,7 +13,6 @@ from dipjax.noise.levels import checked as checked
 from dipjax.noise.levels import level as level
 from dipjax.noise.levels import level_by_brightness as level_by_brightness
 from dipjax.noise.levels import level_by_colour as level_by_colour
-from dipjax.noise.levels import local_mean as local_mean
 from dipjax.noise.levels import told as told
 from dipjax.noise.levels import unclipped_level as unclipped_level
 from dipjax.noise.models import gaussian as gaussian

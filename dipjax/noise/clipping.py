@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.stats import norm
 
-from dipjax.noise.levels import level_by_brightness, local_mean
+from dipjax.images import local_mean
+from dipjax.noise.levels import level_by_brightness
 
 Array = jax.Array
 

@@ -82,7 +82,7 @@ def _level_by_brightness(y: Array, fall: float) -> Array:
     if min(y.shape[:2]) < 5:
         return jnp.full_like(y, level(y))
     light, levels = _levels(y, PARTS, fall)
-    return jnp.interp(local_mean(y), light, jnp.maximum(levels, 0.001)).astype(y.dtype)
+    return jnp.interp(images.local_mean(y), light, jnp.maximum(levels, 0.001)).astype(y.dtype)
 
 
 def unclipped_level(y: Array) -> Array:
@@ -162,7 +162,7 @@ def _strips(y: Array) -> Array:
 
 def _entries(y: Array) -> tuple[Array, Array, Array]:
     """Of the inner entries (h - 2, w - 2, C): the light around, the noise, and the slopes."""
-    return local_mean(y)[1:-1, 1:-1], _noise(y), _slopes(y)
+    return images.local_mean(y)[1:-1, 1:-1], _noise(y), _slopes(y)
 
 
 def _noise(y: Array) -> Array:
@@ -176,19 +176,4 @@ def _noise(y: Array) -> Array:
 def _slopes(y: Array) -> Array:
     """The mean of `|D y|^2` over 5 x 5 neighbours (h - 2, w - 2, C), 1 for unit white noise."""
     rows, columns = y[2:, 1:-1] - y[:-2, 1:-1], y[1:-1, 2:] - y[1:-1, :-2]
-    return local_mean((rows**2 + columns**2) / 4)
-
-
-def local_mean(y: Array) -> Array:
-    """The mean of the 5 x 5 neighbours of every pixel of a picture (H, W, C), edges mirrored.
-
-    A picture of fewer rows or columns has fewer of them.
-    """
-    for axis in range(2):
-        p = min(2, y.shape[axis] - 1)
-        edges = [(0, 0)] * y.ndim
-        edges[axis] = (p, p)
-        wide, n = jnp.pad(y, edges, mode="reflect"), y.shape[axis]
-        parts = [lax.slice_in_dim(wide, i, i + n, axis=axis) for i in range(2 * p + 1)]
-        y = sum(parts[1:], parts[0]) / len(parts)
-    return y
+    return images.local_mean((rows**2 + columns**2) / 4)

@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from dipjax import images
 from dipjax.compiler import looks, traced
-from dipjax.noise.levels import local_mean
+from dipjax.images import local_mean
 
 Array = jax.Array
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dipjax.noise import local_mean
+from dipjax.images import local_mean
 from dipjax.noise.spectrum import coarse_power
 from dipjax.polish.nonlocal_bayes import FIRST, staged, too_few
 
