@@ -81,7 +81,7 @@ plt.show()
 # ## The noise of a photo
 # A camera takes colours from neighbouring pixels, smooths and compresses, so neighbours err alike.
 # Taken for independent such noise is thought weak, and stays. `denoise` looks at the quiet parts of
-# the picture for what it is (`dipjax.spectrum`).
+# the picture for what it is (`dipjax.noise.spectrum`).
 
 # %%
 n = 40 / 255 * jax.random.normal(noise_key, x.shape)

@@ -1,4 +1,4 @@
-"""How often noise is taken for coloured, by what it is (`dipjax.spectrum.coloured`).
+"""How often noise is taken for coloured, by what it is (`dipjax.noise.spectrum.coloured`).
 
     python scripts/coloured.py                   on the pictures that lie in ../shared/data
     python scripts/coloured.py --folder photos   on others

@@ -39,7 +39,7 @@ def polished(x: Array, y: Array, s: Array, S: Array | None = None) -> Array:
     the groups assume: on three pictures that is 0.4 dB even for white noise, which is clipped where
     they are black or white. Where many entries are farther from the fit than four levels and than
     0.2, as in salt and pepper, it is no level, and the fit stands; as it does of a picture that has
-    fewer patches than a group. Of coloured noise `S` is the spectrum (see `dipjax.spectrum`).
+    fewer patches than a group. Of coloured noise `S` is the spectrum (see `dipjax.noise.spectrum`).
     """
     if too_few(y, **FIRST):
         return x

@@ -45,7 +45,7 @@ def nonlocal_bayes(
         y: the noisy picture (H, W, C), at least 5 pixels high and wide.
         sigma: standard deviation of its noise, on the scale where white is 1.
         pilot: an estimate of the picture (H, W, C) by another method, better than `y`.
-        S: of coloured noise, its spectrum (see `dipjax.spectrum`); white without it.
+        S: of coloured noise, its spectrum (see `dipjax.noise.spectrum`); white without it.
 
     Returns:
         (H, W, C), held in [0, 1].

@@ -44,9 +44,9 @@ def denoise(
         sigma: standard deviation of the noise, before clipping; if not given it is estimated, that
             of white noise with how it depends on the light, as the noise of counted photons does.
         spectrum: "white" noise is independent from pixel to pixel. That of "coloured" noise, as of
-            most cameras, is read off the picture (see `dipjax.spectrum`), or is an array such as
-            `spectrum.seen(picture).S`. "auto" looks which it is, unless a sigma is given, by "l2"
-            and not for `preset="paper"`.
+            most cameras, is read off the picture (see `noise.spectrum`), or is an array such as
+            `noise.spectrum.seen(picture).S`. "auto" looks which it is, unless a sigma is given, by
+            "l2" and not for `preset="paper"`.
         fidelity: of the data term, see `data_term`; "l1" is for noise that loses some pixels and
             leaves the others. "auto" takes it where salt and pepper is seen in `y` (see
             `noise.fidelity`), and else "l2".
