@@ -5,8 +5,10 @@ that is there is not computed again, so that an interrupted run goes on with the
 """
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -257,9 +259,18 @@ def _compute(folder: Path, item: str, compute: Callable[[], Found], lab: Lab) ->
         **_identity(lab),
         "numbers": found.numbers,
         "views": list(found.views),
-        "meta": {**meta, **report.environment()},
+        "meta": {**meta, **report.environment(), "commit": _commit()},
     }
     report.write_json(folder / f"{item}.json", record)  # last: it says that all is there
+
+
+def _commit() -> str | None:
+    """Of the code, with "-dirty" where that was changed since; None where there is no history."""
+    line = ["git", "describe", "--always", "--dirty"]
+    with suppress(OSError):
+        done = subprocess.run(line, cwd=Path(__file__).parent, capture_output=True, text=True)
+        return done.stdout.strip() or None
+    return None
 
 
 def _identity(lab: Lab) -> dict[str, Any]:
