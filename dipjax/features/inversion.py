@@ -23,8 +23,7 @@ from dipjax.features.presets import PRESETS
 from dipjax.fitting import fit
 from dipjax.objectives import Objective
 from dipjax.presets import Preset, choose
-from dipjax.restoration import Restoration
-from dipjax.tasks import Driver
+from dipjax.restoration import Driver, Restoration
 
 Array = jax.Array
 Layers = str | Sequence[str] | Mapping[str, float]
