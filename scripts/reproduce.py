@@ -37,6 +37,7 @@ def main(
     only: str = "",
     again: bool = False,
     quiet: bool = False,
+    resume: Path | None = None,
 ) -> None:
     """Reproduce experiments of the paper.
 
@@ -51,10 +52,13 @@ def main(
         only: of the parts of an experiment, compute those whose names hold this.
         again: compute what has a record, too.
         quiet: no progress bars.
+        resume: a folder of checkpoints, for fits that take longer than a session: the same command
+            goes on in the middle of one, in seconds that are those of its last piece. Delete it
+            when you are done.
     """
     command = names[0] if names[0] in COMMANDS else "run"
     chosen = _chosen(names[command != "run" :])
-    here = Lab(SCALES[scale], Pictures(data), output, seed, only, again, quiet)
+    here = Lab(SCALES[scale], Pictures(data), output, seed, only, again, quiet, resume)
     if command == "list":
         print("\n".join(f"{name:14} {EXPERIMENTS[name].about}" for name in chosen))
     elif command == "table":

@@ -30,6 +30,7 @@ from experiments import (
 
 import dipjax
 from dipjax import cache, figures, report
+from dipjax.generators import Positional
 
 PICTURES = [(table, name) for table in published.TABLES for name in published.TABLES[table]]
 
@@ -139,6 +140,35 @@ def test_an_item_whose_picture_is_missing_is_left_out(counted, tmp_path, capsys)
     summary = lab.run("counted", some, made(tmp_path))
     assert list(summary["table"]) == ["a", "ccc"] and calls == ["a", "ccc"]
     assert "bb: left out, there is no" in capsys.readouterr().out
+
+
+def test_a_fit_that_was_cut_off_goes_on(key, tmp_path, monkeypatch):
+    """Where a run has a folder of checkpoints, to the picture that it would have made at once."""
+    y = jax.random.uniform(key, (8, 6, 3))
+    settings = dict(generator=Positional(width=4, depth=1), steps=60, preset="paper")
+
+    def items(here):
+        def compute():
+            fit = dipjax.denoise(here.key, y, driver=here.driver(), **settings)
+            return lab.Found({"mean": float(fit.image.mean())}, {"view": fit.image})
+
+        return {"a": compute}
+
+    experiment = lab.Experiment(
+        "fits",
+        items,
+        lambda records: {record.name: record.numbers for record in records},
+        lambda records, _: figures.grid([list(records[0].views.items())]),
+    )
+    whole = lab.run("fits", experiment, made(tmp_path / "whole"))
+    postfix = lab.Watch.catches_ctrl_c
+    monkeypatch.setattr(lab.Watch, "catches_ctrl_c", lambda w: w.caught.append("") or postfix(w))
+    with pytest.raises(KeyboardInterrupt):
+        lab.run("fits", experiment, made(tmp_path / "cut", resume=tmp_path / "fits"))
+    monkeypatch.undo()
+    found = lab.run("fits", experiment, made(tmp_path / "cut", resume=tmp_path / "fits"))
+    assert found["a"] == whole["a"]
+    assert found["items"]["a"]["resumed"] and found["items"]["a"]["steps"] == 60
 
 
 def test_records_are_made_again_where_that_is_asked_for(counted, tmp_path):

@@ -1,7 +1,8 @@
 """How an experiment runs: items, one record each, and from the records a figure and numbers.
 
 An item is one picture or one curve: what is computed at a stretch, and kept at once. A record
-that is there is not computed again, so that an interrupted run goes on with the next item.
+that is there is not computed again, so that an interrupted run goes on with the next item, and with
+`Lab.resume` in the middle of one.
 """
 
 import json
@@ -82,6 +83,7 @@ class Lab:
         only: compute the items whose names hold this.
         again: compute what has a record, too.
         quiet: no progress bars.
+        resume: a folder of checkpoints, from which a fit that was cut off goes on; None for none.
     """
 
     scale: Scale
@@ -91,6 +93,7 @@ class Lab:
     only: str = ""
     again: bool = False
     quiet: bool = False
+    resume: Path | None = None
     label: str = ""
     watch: Watch = field(default_factory=Watch)
 
@@ -245,11 +248,13 @@ def draw(name: str, experiment: Experiment, lab: Lab) -> dict[str, Any]:
 
 
 def _compute(folder: Path, item: str, compute: Callable[[], Found], lab: Lab) -> None:
-    lab.watch = Watch(quiet=lab.quiet)
+    lab.watch = Watch(quiet=lab.quiet, folder=lab.resume)
     begin = time.perf_counter()
     found = compute()
     lab.watch.conclude()
     meta = {"total seconds": round(time.perf_counter() - begin, 1), **total(lab.watch.fits)}
+    if lab.watch.resumed:  # the seconds are those of the last piece
+        meta["resumed"] = True
     if lab.watch.settings:
         meta["settings"] = report.describe(lab.watch.settings)
     folder.mkdir(parents=True, exist_ok=True)
