@@ -56,6 +56,8 @@ def main(
             goes on in the middle of one, in seconds that are those of its last piece. Delete it
             when you are done.
     """
+    if again and resume:
+        raise SystemExit("--again makes all anew, --resume goes on: choose one of them")
     command = names[0] if names[0] in COMMANDS else "run"
     chosen = _chosen(names[command != "run" :])
     here = Lab(SCALES[scale], Pictures(data), output, seed, only, again, quiet, resume)
