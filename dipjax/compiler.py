@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache, partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,9 @@ from jax.core import Tracer
 # for each fusion: a fit compiles in three quarters of the time, runs as fast, and lies in 300
 # mappings of memory instead of 2800. Vectors as wide as the machine has them are 3 % of a step.
 CPU = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_prefer_vector_width": 512}
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LIMIT = Path("/proc/sys/vm/max_map_count")
 MAPPINGS = Path("/proc/self/maps")
@@ -47,7 +50,7 @@ def traced(tree: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
-def looks(fn: Callable) -> Callable:
+def looks(fn: Callable[P, R]) -> Callable[P, R]:
     """Decorates what reads a word or a number off data: it is done at once, within `jit`, too.
 
     There even what is known becomes traced by the first operation on it. Of what is traced itself
@@ -55,7 +58,7 @@ def looks(fn: Callable) -> Callable:
     """
 
     @wraps(fn)
-    def look(*args, **kwargs):
+    def look(*args: P.args, **kwargs: P.kwargs) -> R:
         if traced((args, kwargs)):
             return fn(*args, **kwargs)
         with jax.ensure_compile_time_eval():

@@ -16,7 +16,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from dipjax import images
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 
 Array = jax.Array
 
@@ -82,6 +82,7 @@ def motion(length: float, angle: float = 0.0) -> Array:
     return _normalised(near_rows @ near_columns.T)
 
 
+@looks
 def checked(kernel: ArrayLike, shape: tuple[int, ...]) -> Array:
     """A kernel (h, w) or (h, w, 1) for pictures of this shape, as (h, w), scaled to the sum 1.
 

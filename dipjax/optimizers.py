@@ -1,7 +1,8 @@
 """Optimisers that the published experiments use, as optax does not have them."""
 
 from functools import cache
-from typing import Any, NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,9 @@ def adam(rate: float | optax.Schedule) -> Named:
     Args:
         rate: the learning rate, a number or a schedule of the step.
     """
-    return _adam.__wrapped__(rate) if callable(rate) or traced(rate) else _adam(float(rate))
+    known = isinstance(rate, jax.Array) and rate.ndim == 0 and not traced(rate)
+    number = isinstance(rate, Real) or known
+    return _adam(float(cast(float, rate))) if number else _adam.__wrapped__(rate)
 
 
 @cache

@@ -640,7 +640,7 @@ MISTAKES = {
     "demo -o true.png": "exists already",
     "denoise in.png -o out.png --tv -1": "--tv -1",
     "denoise in.png -o out.png --sigma 25": "--sigma 25",
-    "deblur in.png -o out.png --disc 1 --sigma 0": "--sigma 0",
+    "deblur in.png -o out.png --disc 1 --sigma -1": "--sigma -1",
     "super-resolve in.png -o out.png --factor 2 --sigma 5": "--sigma 5",
     "enhance in.png -o out.png --strength 0": "--strength 0",
     "flash-no-flash in.png -o out.png --flash small.png": "they must agree",

@@ -143,6 +143,7 @@ def test_equal_rates_are_one_optimiser():
     adam = dipjax.optimizers.adam
     assert adam(0.01) is adam(0.01) is dipjax.step.ADAM is not adam(0.02)
     assert adam(np.float32(0.5)) is adam(jnp.float32(0.5)) is adam(0.5)
+    assert adam(jnp.asarray([0.5])) is not adam(jnp.asarray([0.5]))
     params = jnp.ones(2)
     step = jax.jit(lambda rate: adam(rate).update(params, adam(1.0).init(params))[0])
     np.testing.assert_allclose(step(0.5), -0.5, rtol=1e-4)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dipjax import images, kernels, light, noise
+from dipjax import images, kernels, light, noise, tasks
 from dipjax.noise import levels, outliers, spectrum
 from dipjax.operators import Blur, in_light
 
@@ -97,6 +97,7 @@ def test_the_level_of_integers_is_on_the_scale_of_floats(key):
     y = noise.gaussian(key, jnp.full((32, 32, 1), 0.5), 0.1)
     integers = np.round(255 * np.asarray(y)).astype(np.uint8)
     np.testing.assert_allclose(noise.level_by_brightness(integers), 0.1, rtol=0.3)
+    assert noise.unclipped_level(integers) == pytest.approx(0.1, rel=0.1)
 
 
 def test_within_jit_a_picture_that_is_known_is_looked_at(key, blurred, coloured):
@@ -113,6 +114,16 @@ def test_within_jit_a_picture_that_is_known_is_looked_at(key, blurred, coloured)
     seen = []
     jax.jit(lambda k: seen.extend(look() for look in looks) or k)(1)
     assert seen == expected
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray, lambda y: np.asarray(y)[..., 0]])
+def test_within_jit_a_known_picture_of_any_kind_is_looked_at(key, kind):
+    salt = kind(noise.impulse(key, jnp.full((16, 16, 1), 0.5), 0.3))
+    integers = np.uint8(np.round(255 * np.asarray(salt)))
+    seen = []
+    for y in (salt, integers):
+        jax.jit(lambda k, y=y: seen.append(tasks.seen(tasks.denoise, y)["fidelity"]) or k)(1)
+    assert seen == ["l1", "l1"]
 
 
 def test_within_jit_nothing_is_seen_of_a_picture(key):
@@ -169,6 +180,14 @@ def test_noise_for_pictures_of_integers_and_what_is_none(key, corrupt):
             corrupt(key, x, none)
     with pytest.raises(ValueError, match="NaN"):
         corrupt(key, np.full((4, 4, 1), np.nan, np.float32), 0.5)
+
+
+@pytest.mark.parametrize("sigma", ["a", "0.1", None, [0.1], np.ones(2), -1, 11, np.nan])
+def test_what_is_no_level_is_told(sigma):
+    with pytest.raises(ValueError, match="must be positive"):
+        noise.told(sigma)
+    assert noise.told(np.float32(0.5)) == noise.told(jnp.float32(0.5)) == 0.5
+    assert noise.told(0, none=True) == 0
 
 
 LOOKS = [noise.level, noise.lost, noise.level_by_brightness, noise.level_by_colour, spectrum.seen]

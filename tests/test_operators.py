@@ -136,6 +136,9 @@ def test_lists_are_taken_for_arrays(key):
     np.testing.assert_array_equal(Blur(rows)(x), Blur(jnp.array(rows))(x))
     np.testing.assert_array_equal(Fourier(rows)(x), Fourier(jnp.array(rows))(x))
     np.testing.assert_array_equal(Radon([0.0, 30.0])(x), Radon(jnp.array([0.0, 30.0]))(x))
+    coils = [[[1.0, 1j]] * 2] * 2
+    np.testing.assert_array_equal(Fourier(rows, coils)(x), Fourier(rows, jnp.array(coils))(x))
+    assert len(jax.tree.leaves(Fourier(rows, coils))) == 2
     for A in (Mask(rows), Fourier(rows), Radon([0.0, 30.0]), Jpeg([[[1.0] * 8] * 8])):
         assert len(jax.tree.leaves(A)) == 1
     u = jnp.ones((1, 1, 1))

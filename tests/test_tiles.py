@@ -359,6 +359,16 @@ def test_a_driver_that_was_stopped_ends_the_tiles(key):
     assert [picture.done for picture in tiles.iterate(dipjax.denoise, key, y, **options)] == [1]
 
 
+def test_a_driver_that_was_stopped_before_goes_on(key, tmp_path):
+    """With tiles that are kept, of which it is not asked whether something has ended it."""
+    y = np.full((40, 24, 3), 0.5, np.float32)
+    driver = drivers.resumable(tmp_path / "fits")
+    options = dict(TINY, tile=24, driver=driver, folder=tmp_path / "tiles")
+    whole = dipjax.tiled(dipjax.denoise, key, y, **options)
+    driver.caught.append("stop")
+    np.testing.assert_array_equal(dipjax.tiled(dipjax.denoise, key, y, **options), whole)
+
+
 def test_a_driver_that_polishes_does_so_in_tiles(key):
     class Polisher(drivers.Loop):
         polished = 0
@@ -372,10 +382,11 @@ def test_a_driver_that_polishes_does_so_in_tiles(key):
     assert driver.polished == 2
 
 
-@pytest.mark.parametrize("tile", [np.int64(24), 24.5, 0])
-def test_a_tile_is_a_whole_number(key, tile):
+@pytest.mark.parametrize("tile", [np.int64(24), [24, 24], 24.5, 0, (24.5, 24), (24, 0)])
+def test_the_sides_of_a_tile_are_whole_numbers(key, tile):
     y = np.full((24, 24, 3), 0.5, np.float32)
-    with nullcontext() if tile == 24 else pytest.raises((TypeError, ValueError), match="tile"):
+    good = tile in (24, [24, 24])
+    with nullcontext() if good else pytest.raises((TypeError, ValueError), match="tile"):
         dipjax.tiled(dipjax.denoise, key, y, **dict(TINY, tile=tile))
 
 

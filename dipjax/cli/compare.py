@@ -126,7 +126,7 @@ def compare(
 def _check(shape: tuple[int, ...], task: str, factor: int, sigma, trained) -> None:
     if task == "super-resolve":
         checks.factor(factor, min(shape[:2]))
-    checks.sigma(sigma)
+    checks.sigma(sigma if task == "denoise" else sigma or None)
     if trained and trained[0].factor != factor:
         raise ValueError(
             f"--srresnet: its network enlarges {trained[0].factor} times; "

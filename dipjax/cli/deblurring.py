@@ -64,13 +64,13 @@ def deblur(
         light: what was blurred, linear light, as by a lens or a camera, or the values as they are
             stored, as by an image editor; auto looks which it is, but takes a soft blur for an
             editor's more often than not.
-        sigma: standard deviation of the noise behind the blur, where white is 1; estimated if not
-            given.
+        sigma: standard deviation of the noise behind the blur, where white is 1, 0 for none;
+            estimated if not given.
         polish: by default the fit is made sharper by non-local Bayes; with --no-polish, and by
             --preset paper, it is left alone.
     """
     picture = images.load_picture(input)
-    checks.sigma(sigma)
+    checks.sigma(sigma or None)
     h, w = (min(n, common.tile or n) for n in picture.colour.shape[:2])
     given = {"kernel": kernel, "gaussian": gaussian, "disc": disc, "motion": motion, "blind": blind}
     see = blur_of(picture, (h, w), **given, light=light, quiet=common.quiet)

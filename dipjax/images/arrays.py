@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from dipjax.compiler import traced
+from dipjax.compiler import looks, traced
 
 WHITE = {"uint8": 255, "uint16": 65535}
 """The sample that means 1.0, by integer type; other integers have no agreed white."""
@@ -23,11 +23,12 @@ class ImageError(ValueError):
     """A picture or array that cannot be used: one line on which, what is wrong and what to do."""
 
 
+@looks
 def check(image: ArrayLike, name: str = "image") -> jax.Array:
     """Turn an array-like into an image, or say what is wrong with it.
 
-    Values are looked at only where there are some: under `jit`, `vmap` and `grad` the shape and the
-    type are still checked, NaN and range are not.
+    Values are looked at only where there are some: of what is traced by `jit`, `vmap` or `grad` the
+    shape and the type are still checked, NaN and range are not.
 
     Args:
         image: `(H, W)` or `(H, W, C)`; floats in `[0, 1]` (noise may exceed it), uint8 or uint16.
@@ -51,7 +52,6 @@ def check(image: ArrayLike, name: str = "image") -> jax.Array:
         raise ImageError(f"{name} has shape {x.shape}: it has no pixels")
     _check_type(x.dtype, name)
     if not traced(x):
-        # NumPy, because inside a jit even a constant handed to jax.numpy becomes a tracer.
         check_values(np.asarray(x), name)
     x = x if x.ndim == 3 else x[:, :, None]
     if x.dtype.name in WHITE:

@@ -7,6 +7,7 @@ level_by_colour         of noise that is not alike in the colours, as detail is
 
 from functools import partial
 from itertools import pairwise
+from numbers import Real
 from typing import cast
 
 import jax
@@ -87,6 +88,7 @@ def _level_by_brightness(y: Array, fall: float) -> Array:
 
 def unclipped_level(y: Array) -> Array:
     """The level, a scalar, of the entries of `y` (H, W, C) that are neither black nor white."""
+    y = images.check(y)
     inside = (y > 0) & (y < 1)
     squares = jnp.where(inside, level_by_brightness(y) ** 2, 0)
     return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))
@@ -110,7 +112,8 @@ def told(sigma: float | Array, *, none: bool = False) -> float:
     """
     if traced(sigma):
         return cast(float, sigma)
-    if jnp.ndim(sigma) or not (0 < float(sigma) <= 10 or (none and sigma == 0)):
+    number = isinstance(sigma, Real | jax.Array | np.ndarray) and np.ndim(sigma) == 0
+    if not number or not (0 < float(sigma) <= 10 or (none and sigma == 0)):
         zero = " or 0 for none," if none else ""
         raise ValueError(
             f"sigma {sigma}: must be positive,{zero} one number on the scale where white is 1, on "

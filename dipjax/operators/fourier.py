@@ -32,6 +32,7 @@ class Fourier(Operator):
 
     def __post_init__(self):
         list_as_array(self, "mask")
+        list_as_array(self, "coils")
 
     def forward(self, x: Array) -> Array:
         m = self.mask if jnp.ndim(self.mask) == 3 else self.mask[..., None]

@@ -27,7 +27,7 @@ class Relay:
 
     What the params have learnt of one picture holds for the next where the picture is its own code,
     as in a fit by risk; with a code of noise, measured, it does not. What so few steps leave of the
-    neighbour's colours is corrected (see `corrected`). The members of a tile, which are to
+    neighbour's colours is corrected (see `coarse.corrected`). The members of a tile, which are to
     differ, each go on from one of the last tile's.
 
     Attributes:

@@ -57,10 +57,11 @@ def tiled(task: Task, key: Array, y: ArrayLike, *data: ArrayLike, **options: Any
         **options: see `iterate`.
 
     Returns:
-        The restored image (h * factor, w * factor, C), floats.
+        The restored image (h * factor, w * factor, C), floats; where the driver was stopped the
+        measurement is in place of what was not fitted.
 
     Raises:
-        ValueError: before any compute, see `iterate`.
+        TypeError, ValueError: before any compute, see `iterate`.
     """
     *_, last = iterate(task, key, y, *data, **options)
     return last.image
@@ -81,7 +82,8 @@ def iterate(
 ) -> Iterator[Progress]:
     """`tiled`, driven from Python: yields the image after every tile.
 
-    A tile that is wholly known to `inpaint` is copied.
+    A tile that is wholly known to `inpaint` is copied. A tile whose fit something else than its
+    rule has ended, as a Ctrl-C that its driver catches, is the last (see `drivers`).
 
     Args:
         task, key, y, data: see `tiled`.
@@ -101,8 +103,10 @@ def iterate(
     Raises:
         ValueError: before any compute, when sizes do not agree, a tile to inpaint has no known
             pixel, or the folder holds something else.
+        TypeError: for a side of a tile that is no whole number.
     """
-    tile = tile if isinstance(tile, tuple) else (side := whole(tile, "tile"), side)
+    h, w = tile if isinstance(tile, tuple | list) else (tile, tile)
+    tile = whole(h, "tile"), whole(w, "tile")
     if isinstance(task, partial):  # what it has been given are settings; those of the call win
         given, settings = task.args, task.keywords | settings
         task = partial(task.func, *given) if given else task.func
@@ -164,11 +168,12 @@ def _blended(
     for i, part in enumerate(parts):
         kept = shelf.read(i) if shelf else None
         found += kept is not None
+        fits = relay.calls
         x = restored(i, part) if kept is None else kept
         part.of(image, factor)[:] += part.weight * (x - _enlarge(part.of(y), factor))
         yield Progress(i + 1, len(parts), image, found)
         # What was cut short is not kept, and what failed would spoil the tiles that start from it.
-        if relay.ended:
+        if relay.calls > fits and relay.ended:  # not of what its driver did before
             return
         if shelf and kept is None:
             shelf.write(i, x)
