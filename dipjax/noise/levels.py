@@ -90,7 +90,7 @@ def unclipped_level(y: Array) -> Array:
     """The level, a scalar, of the entries of `y` (H, W, C) that are neither black nor white."""
     y = images.check(y)
     inside = (y > 0) & (y < 1)
-    squares = jnp.where(inside, level_by_brightness(y) ** 2, 0)
+    squares = jnp.where(inside, _level_by_brightness(y, FALL) ** 2, 0)
     return jnp.sqrt(squares.sum() / jnp.maximum(inside.sum(), 1))
 
 

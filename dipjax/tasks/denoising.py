@@ -9,8 +9,7 @@ from dipjax import codes, images, noise, stopping
 from dipjax.fitting import fit
 from dipjax.noise import clipping
 from dipjax.noise import spectrum as spectra
-from dipjax.objectives import Fidelity, as_objective, data_term
-from dipjax.objectives.fidelities import l2
+from dipjax.objectives import Fidelity, as_objective, data_term, l2
 from dipjax.operators import Identity
 from dipjax.polish import polished
 from dipjax.presets import PRESETS, Preset, by_risk, enough
